@@ -1,0 +1,163 @@
+"""The composition root: settings become a Context, the Context an ASGI application with its workers.
+
+Everything that a process holds is made here and closed here; nothing is made when a module is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from roadstead.blobs.stores import open_store
+from roadstead.config import Settings
+from roadstead.errors import AppError, StartRefused
+from roadstead.http.entry import Entry
+from roadstead.jobs.queue import JobTable
+from roadstead.jobs.schedule import every
+from roadstead.jobs.worker import Worker
+from roadstead.metadata.database import connect
+from roadstead.services import gc
+from roadstead.services.context import Context
+from roadstead.services.instances import InstanceDirectory
+from roadstead.services.logins import LoginGuard
+from roadstead.services.memory import Recent
+from roadstead.services.secrets import SecretBox
+from roadstead.services.tokens import KeyRing
+
+# How many jobs of each queue run at once, over all processes.
+QUEUES = {"collection": 1}
+_KEY_SECONDS = 60
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The present time."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Context]:
+    """A Context over the configured database and store; both are closed at the end.
+
+    Raises StartRefused, with one line, when something that it needs does not work.
+    """
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartRefused(f"cannot write to the data folder {settings.folder}: {error.strerror}") from error
+    database = await connect(settings)
+    store = open_store(settings)
+    try:
+        await store.check()
+        box = SecretBox.open(settings)
+        keys = KeyRing(database, box, settings.tokens, clock)
+        await keys.refresh()
+        yield Context(
+            settings=settings,
+            database=database,
+            stores={settings.region: store},
+            clock=clock,
+            jobs=job_table(),
+            secrets=box,
+            keys=keys,
+            logins=LoginGuard(settings.login),
+            instances=InstanceDirectory(database, settings),
+            recent=Recent(),
+        )
+    finally:
+        await store.close()
+        await database.close()
+
+
+def job_table() -> JobTable[Context]:
+    """Every job that this release knows."""
+    table: JobTable[Context] = JobTable()
+    table.add(gc.collect_garbage)
+    return table
+
+
+def worker(ctx: Context) -> Worker[Context]:
+    """The worker of one process."""
+    collection = every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments())
+    return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=[collection])
+
+
+class Application:
+    """The ASGI application of one serving process: the entry, with workers that live as long as it does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._entry: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request has been answered, or the process has started and stopped."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._entry is not None:
+            await self._entry(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with open_context(self._settings) as ctx, _background(ctx):
+                self._entry = Entry(ctx)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except AppError as error:
+            failed: Message = {"type": "lifespan.startup.failed", "message": error.message}
+            await send(failed)
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def _background(ctx: Context) -> AsyncIterator[None]:
+    """Jobs are worked off and signing keys kept fresh as long as the block lasts."""
+    jobs = worker(ctx)
+    working = asyncio.create_task(jobs.run())
+    refreshing = asyncio.create_task(_keep_keys_fresh(ctx))
+    try:
+        yield
+    finally:
+        jobs.stop()
+        refreshing.cancel()
+        with suppress(asyncio.CancelledError):
+            await refreshing
+        await working
+
+
+async def _keep_keys_fresh(ctx: Context) -> None:
+    while True:
+        await asyncio.sleep(_KEY_SECONDS)
+        try:
+            await ctx.keys.refresh()
+        except Exception:  # noqa: BLE001  the database may be away for a while; the next minute tries again
+            _log.exception("signing keys could not be refreshed")
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log lines go to standard error, in the configured form, from the configured level up."""
+    level = getattr(logging, settings.log_level.upper())
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if settings.log_format == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

@@ -1,0 +1,1 @@
+"""The command line: serving, and every management operation for people and scripts."""

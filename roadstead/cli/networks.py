@@ -1,0 +1,57 @@
+"""`roadstead network`: who may reach an instance from other hosts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from roadstead.cli.output import show, show_rows
+from roadstead.cli.session import Options, work
+from roadstead.services import networks
+
+commands = typer.Typer(help="The public entry of an instance and its allowlist.", no_args_is_help=True)
+Cidr = Annotated[str, typer.Argument(help="IPv4 or IPv6 address or CIDR.")]
+
+
+@commands.command("open", epilog="Example: roadstead network open && roadstead network allow 192.0.2.0/24")
+def open_(context: typer.Context) -> None:
+    """Open the public entry; it admits only what the allowlist names."""
+    answer = work(context, lambda s: s.call(networks.manage_external_endpoint, operation="Create"))
+    show(context, answer, "The public entry is open for what the allowlist names.")
+
+
+@commands.command(epilog="Example: roadstead network close")
+def close(context: typer.Context) -> None:
+    """Close the public entry."""
+    answer = work(context, lambda s: s.call(networks.manage_external_endpoint, operation="Delete"))
+    show(context, answer, "The public entry is closed.")
+
+
+@commands.command(epilog="Example: roadstead network allow 192.0.2.0/24 --note office")
+def allow(
+    context: typer.Context, cidr: Cidr, note: Annotated[str, typer.Option(help="Whose address it is.")] = ""
+) -> None:
+    """Add an address or CIDR to the allowlist."""
+    answer = work(context, lambda s: s.call(networks.create_security_policy, cidr_block=cidr, description=note))
+    warning = "\nWarning: that is every address there is." if cidr.strip().endswith("/0") else ""
+    show(context, answer, f"{cidr} is on the allowlist.{warning}")
+
+
+@commands.command(epilog="Example: roadstead network deny 192.0.2.0/24")
+def deny(context: typer.Context, cidr: Cidr) -> None:
+    """Remove an address or CIDR from the allowlist."""
+    answer = work(context, lambda s: s.call(networks.delete_security_policy, cidr_block=cidr))
+    show(context, answer, f"{cidr} is not on the allowlist any more.")
+
+
+@commands.command("show", epilog="Example: roadstead network show")
+def show_(context: typer.Context) -> None:
+    """Show whether the public entry is open, and its allowlist."""
+    status = work(context, lambda s: s.call(networks.describe_external_endpoint_status))
+    answer = work(context, lambda s: s.call(networks.describe_security_policies))
+    options: Options = context.obj
+    if not options.as_json:
+        typer.echo(f"Public entry: {status.status}")
+    columns = [("CIDR", "cidr_block"), ("NOTE", "description")]
+    show_rows(context, answer.security_policy_set, columns, empty="The allowlist is empty: nobody is admitted.")

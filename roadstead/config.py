@@ -1,0 +1,260 @@
+"""The settings: one frozen struct, read from a TOML file and then from `ROADSTEAD_*` variables.
+
+A setting `limits.manifest_bytes` stands in the file as `manifest_bytes` under `[limits]` and in the
+environment as `ROADSTEAD_LIMITS_MANIFEST_BYTES`. Lists are written with commas in the environment.
+Every description here is printed by `docs/reference/settings.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from roadstead.errors import StartRefused
+
+MIB = 1 << 20
+
+
+def _says(text: str, **limits: Any) -> Any:
+    return Meta(description=text, **limits)
+
+
+class Storage(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the bytes of blobs are kept."""
+
+    kind: Annotated[
+        Literal["local", "s3", "memory"],
+        _says("`local`: a folder; `s3`: an S3-compatible bucket; `memory`: gone with the process, for tests"),
+    ] = "local"
+    folder: Annotated[str, _says("Folder of a local store; empty means `storage` in the data folder")] = ""
+    bucket: Annotated[str, _says("Bucket of an S3 store; it must exist")] = ""
+    prefix: Annotated[str, _says("Key prefix inside the bucket")] = ""
+    endpoint: Annotated[str, _says("URL of the S3 service; empty means the cloud's own for the region")] = ""
+    bucket_region: Annotated[str, _says("Region name the S3 service expects")] = "us-east-1"
+    access_key: Annotated[str, _says("S3 access key")] = ""
+    secret_key: Annotated[str, _says("S3 secret key")] = ""
+    delivery: Annotated[
+        Literal["stream", "redirect"],
+        _says(
+            "How blobs of an S3 store reach clients: `stream` through this process or `redirect` to a presigned URL"
+        ),
+    ] = "stream"
+    redirect_seconds: Annotated[int, _says("Validity of a presigned URL, in seconds", ge=30)] = 1200
+
+
+class Push(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a push may leave out."""
+
+    sparse_images: Annotated[
+        bool,
+        _says(
+            "Accept an image whose layers were never pushed here, with a warning, as the specification allows; its config must be there. Off: such a push is refused with MANIFEST_BLOB_UNKNOWN"
+        ),
+    ] = True
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one request or one client may take."""
+
+    manifest_bytes: Annotated[
+        int, _says("Largest manifest accepted, in bytes; the specification asks for at least 4 MiB", ge=1024)
+    ] = 4 * MIB
+    manifest_entries: Annotated[int, _says("Most layers or members that one manifest may name", ge=1)] = 20_000
+    blob_bytes: Annotated[int, _says("Largest blob accepted, in bytes", ge=1024)] = 100 << 30
+    uploads: Annotated[int, _says("Most upload sessions open at once in one instance", ge=1)] = 10_000
+    page: Annotated[int, _says("Most entries that one page of a list holds", ge=1)] = 1000
+    header_bytes: Annotated[int, _says("Largest request head accepted, in bytes", ge=1024)] = 64 << 10
+    request_body_bytes: Annotated[int, _says("Largest body of a management or token request, in bytes", ge=1024)] = (
+        MIB
+    )
+    idle_seconds: Annotated[int, _says("Seconds without a byte after which a transfer is given up", ge=1)] = 60
+    keep_alive_seconds: Annotated[int, _says("Seconds that an idle connection is kept open", ge=1)] = 75
+    transfer_threads: Annotated[
+        int,
+        _says(
+            "Bodies and files that one process moves at once outside its event loop; more take the ordinary path",
+            ge=1,
+        ),
+    ] = 64
+
+
+class Collection(Struct, frozen=True, forbid_unknown_fields=True):
+    """When unreferenced bytes go."""
+
+    grace_seconds: Annotated[int, _says("Seconds that a blob which no manifest names stays available", ge=0)] = (
+        24 * 3600
+    )
+    margin_seconds: Annotated[
+        int, _says("Seconds between a blob's disappearance from view and the removal of its bytes", ge=0)
+    ] = 3600
+    upload_seconds: Annotated[
+        int, _says("Seconds after its last chunk that an upload session can be resumed", ge=1)
+    ] = 24 * 3600
+    interval_seconds: Annotated[int, _says("Seconds between two rounds of collection", ge=1)] = 60
+    batch: Annotated[int, _says("Rows that one step of collection takes", ge=1)] = 200
+
+
+class Tokens(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tokens of the docker token service and temporary credentials."""
+
+    access_seconds: Annotated[
+        int, _says("Validity of a token of `/service/token`, in seconds; docker expects at least 60", ge=60)
+    ] = 300
+    temporary_seconds: Annotated[int, _says("Validity of a temporary credential, in seconds", ge=60)] = 3600
+    refresh_seconds: Annotated[int, _says("Validity of a refresh token, in seconds", ge=60)] = 30 * 24 * 3600
+    rotate_seconds: Annotated[
+        int,
+        _says(
+            "Age at which the signing key is replaced; the old one stays valid for checking until its last token ends",
+            ge=3600,
+        ),
+    ] = 30 * 24 * 3600
+
+
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """How failed logins are slowed."""
+
+    free_failures: Annotated[
+        int, _says("Failed logins of one account or address within the window before it has to wait", ge=1)
+    ] = 10
+    window_seconds: Annotated[int, _says("Seconds after which failed logins are forgotten", ge=1)] = 900
+    longest_wait_seconds: Annotated[
+        int, _says("Longest wait, in seconds; it doubles with each further failure up to this", ge=1)
+    ] = 300
+
+
+class Network(Struct, frozen=True, forbid_unknown_fields=True):
+    """How clients reach this server."""
+
+    scheme: Annotated[
+        Literal["", "http", "https"],
+        _says(
+            "Scheme that clients use to reach this server when a proxy ends TLS before it; empty means the connection's own"
+        ),
+    ] = ""
+    loopback: Annotated[bool, _says("Admit clients on the host's own loopback addresses to every instance")] = True
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of one process."""
+
+    data: Annotated[str, _says("Data folder: database, local blobs, keys")] = "data"
+    listen: Annotated[str, _says("HOST:PORT to serve on")] = "0.0.0.0:5000"
+    processes: Annotated[int, _says("Serving processes; 0 means one per core, at most 4", ge=0)] = 0
+    database: Annotated[
+        str, _says("`postgresql://USER:PASSWORD@HOST:PORT/NAME`, or empty for SQLite in the data folder")
+    ] = ""
+    base_domain: Annotated[
+        str, _says("Instances answer at `NAME.BASE_DOMAIN`; every other host means the default instance")
+    ] = "localhost"
+    default_instance: Annotated[str, _says("Name of the instance that a fresh start creates")] = "default"
+    region: Annotated[str, _says("Name of this deployment's region")] = "local"
+    secret_key: Annotated[
+        str,
+        _says(
+            "Key that encrypts stored secrets, 32 bytes in URL-safe base64; empty means the file `secret.key` in the data folder. Several nodes must share it"
+        ),
+    ] = ""
+    create_namespace_on_push: Annotated[
+        bool,
+        _says(
+            "Whether the default instance of a fresh start creates a missing namespace when its owner pushes to it"
+        ),
+    ] = False
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _says("Least important log lines written")] = (
+        "info"
+    )
+    log_format: Annotated[Literal["text", "json"], _says("`text` for people, `json` for collectors")] = "text"
+    log_requests: Annotated[bool, _says("Write one line per request")] = False
+    storage: Storage = msgspec.field(default_factory=Storage)
+    push: Push = msgspec.field(default_factory=Push)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    collection: Collection = msgspec.field(default_factory=Collection)
+    tokens: Tokens = msgspec.field(default_factory=Tokens)
+    login: Login = msgspec.field(default_factory=Login)
+    network: Network = msgspec.field(default_factory=Network)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port of `listen`; an empty host means every address."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def folder(self) -> Path:
+        """The data folder as an absolute path."""
+        return Path(self.data).absolute()
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings from file, environment and command-line options, the later ones winning.
+
+    Raises StartRefused, naming the setting, when a value or a name is not understood.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise StartRefused(f"cannot read the configuration file {file}: {error}") from error
+    _apply_environment(tree, os.environ if environment is None else environment)
+    tree.update({name: value for name, value in (options or {}).items() if value is not None})
+    try:
+        settings = msgspec.convert(tree, Settings)
+        _ = settings.address
+    except msgspec.ValidationError as error:
+        raise StartRefused(f"configuration: {error}") from error
+    except ValueError as error:
+        raise StartRefused(f"configuration: listen must be HOST:PORT, not {tree.get('listen')!r}") from error
+    return settings
+
+
+def variables() -> dict[str, tuple[str | None, str, Any]]:
+    """Every `ROADSTEAD_*` variable with the section and name of its setting and that setting's type."""
+    found: dict[str, tuple[str | None, str, Any]] = {}
+    for name, kind in get_type_hints(Settings).items():
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            for option, inner in get_type_hints(kind).items():
+                found[f"ROADSTEAD_{name}_{option}".upper()] = (name, option, inner)
+        else:
+            found[f"ROADSTEAD_{name}".upper()] = (None, name, kind)
+    return found
+
+
+def _apply_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    known = variables()
+    for variable, text in environment.items():
+        if not variable.startswith("ROADSTEAD_"):
+            continue
+        if variable not in known:
+            raise StartRefused(f"{variable} is not a setting; see docs/reference/settings.md")
+        section, name, kind = known[variable]
+        target = tree if section is None else tree.setdefault(section, {})
+        target[name] = _parse(variable, text, kind)
+
+
+def _parse(variable: str, text: str, kind: Any) -> Any:
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+        if kind is int:
+            return int(text)
+    except (KeyError, ValueError) as error:
+        raise StartRefused(
+            f"{variable}={text!r} is not {'a yes or no' if kind is bool else 'a whole number'}"
+        ) from error
+    if get_origin(kind) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text

@@ -1,0 +1,229 @@
+"""Every condition that the product reports, once: cloud code, OCI code, HTTP status and message.
+
+Services raise these where the fact is known; `http/errors.py` alone turns one into an answer.
+
+    AppError                    500  InternalError                        UNKNOWN
+    ├── InvalidInput            400  InvalidParameter                     UNSUPPORTED
+    │   ├── NameInvalid         400  InvalidParameter                     NAME_INVALID
+    │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
+    │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
+    │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
+    │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
+    │   │   └── RangeInvalid    416  InvalidParameter                     BLOB_UPLOAD_INVALID
+    │   ├── ManifestInvalid     400  InvalidParameter                     MANIFEST_INVALID
+    │   │   └── ManifestTooLarge 413 RequestSizeLimitExceeded             MANIFEST_INVALID
+    │   └── ReferenceUnknown    404  ResourceNotFound                     MANIFEST_BLOB_UNKNOWN
+    ├── NotAuthenticated        401  AuthFailure                          UNAUTHORIZED
+    │   └── EndedToken          401  AuthFailure                          UNAUTHORIZED
+    ├── AccessDenied            403  UnauthorizedOperation                DENIED
+    │   └── NetworkRefused      403  UnauthorizedOperation                DENIED
+    ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
+    │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown
+    │   ├── ManifestUnknown     404  ResourceNotFound                     MANIFEST_UNKNOWN
+    │   ├── BlobUnknown         404  ResourceNotFound                     BLOB_UNKNOWN
+    │   └── UploadUnknown       404  ResourceNotFound                     BLOB_UPLOAD_UNKNOWN
+    ├── Conflict                409  ResourceInUse                        DENIED
+    │   ├── AlreadyExists       409  InvalidParameter.ErrorNameExists     DENIED
+    │   └── NotEmpty            412  FailedOperation.PreconditionFailed   DENIED
+    ├── PreconditionFailed      412  FailedOperation.PreconditionFailed   DENIED
+    ├── MethodUnsupported       405  UnsupportedOperation                 UNSUPPORTED
+    ├── TooManyRequests         429  RequestLimitExceeded                 TOOMANYREQUESTS
+    ├── Unavailable             503  ServiceUnavailable                   UNAVAILABLE
+    └── StartRefused            the server cannot start: one line on the terminal, exit code 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+Detail = Mapping[str, object]
+
+
+class AppError(Exception):
+    """A condition with its codes for every door. The message says what is wrong and what to do."""
+
+    cloud: ClassVar[str] = "InternalError"
+    oci: ClassVar[str] = "UNKNOWN"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, detail: Detail | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class InvalidInput(AppError):
+    """The request itself is wrong; sending it again unchanged cannot succeed."""
+
+    cloud, oci, status = "InvalidParameter", "UNSUPPORTED", 400
+
+
+class NameInvalid(InvalidInput):
+    """A namespace, repository or tag name breaks the rules of names."""
+
+    oci = "NAME_INVALID"
+
+
+class DigestInvalid(InvalidInput):
+    """A digest does not parse, names an unsupported algorithm, or is not that of the content."""
+
+    oci = "DIGEST_INVALID"
+
+
+class SizeInvalid(InvalidInput):
+    """The length announced and the bytes received differ, or are over a limit."""
+
+    oci = "SIZE_INVALID"
+
+
+class BlobTooLarge(SizeInvalid):
+    """The blob is over the setting `limits.blob_bytes`."""
+
+    cloud, status = "RequestSizeLimitExceeded", 413
+
+
+class PageInvalid(InvalidInput):
+    """The page size `n` is not a number from 0 up."""
+
+    oci = "PAGINATION_NUMBER_INVALID"
+
+
+class UploadInvalid(InvalidInput):
+    """A chunk or a request of an upload session cannot be taken as it is."""
+
+    oci = "BLOB_UPLOAD_INVALID"
+
+
+class RangeInvalid(UploadInvalid):
+    """A chunk does not begin where the session stands (distribution-spec, "Pushing a blob in chunks")."""
+
+    status = 416
+
+
+class ManifestInvalid(InvalidInput):
+    """A manifest cannot be accepted; the message names the field."""
+
+    oci = "MANIFEST_INVALID"
+
+
+class ManifestTooLarge(ManifestInvalid):
+    """A manifest is over the setting `limits.manifest_bytes`."""
+
+    cloud, status = "RequestSizeLimitExceeded", 413
+
+
+class ReferenceUnknown(InvalidInput):
+    """A manifest names blobs or manifests that its repository does not hold."""
+
+    cloud, oci, status = "ResourceNotFound", "MANIFEST_BLOB_UNKNOWN", 404
+
+
+class NotAuthenticated(AppError):
+    """No credential, or one that does not hold; the message says which gate refused and why."""
+
+    cloud, oci, status = "AuthFailure", "UNAUTHORIZED", 401
+
+
+class EndedToken(NotAuthenticated):
+    """A token that was good until its time ended."""
+
+
+class AccessDenied(AppError):
+    """The caller is known and may not do this; `detail` carries action and resource."""
+
+    cloud, oci, status = "UnauthorizedOperation", "DENIED", 403
+
+
+class NetworkRefused(AccessDenied):
+    """The client's address is not admitted at the entry it came through."""
+
+
+class NotFound(AppError):
+    """A named thing does not exist, or the caller may not know that it does."""
+
+    cloud, oci, status = "ResourceNotFound", "NAME_UNKNOWN", 404
+
+
+class InstanceUnknown(NotFound):
+    """No instance of that id or host name."""
+
+
+class NamespaceUnknown(NotFound):
+    """No namespace of that name in the instance; the message says how to create one."""
+
+
+class RepositoryUnknown(NotFound):
+    """No repository of that name in the instance."""
+
+
+class CredentialUnknown(NotFound):
+    """No long-term credential of that id in the instance."""
+
+
+class ManifestUnknown(NotFound):
+    """No such tag or manifest in the repository."""
+
+    oci = "MANIFEST_UNKNOWN"
+
+
+class BlobUnknown(NotFound):
+    """No such blob in the repository."""
+
+    oci = "BLOB_UNKNOWN"
+
+
+class UploadUnknown(NotFound):
+    """No such upload session: finished, cancelled, expired, or never begun."""
+
+    oci = "BLOB_UPLOAD_UNKNOWN"
+
+
+class Conflict(AppError):
+    """The request does not fit what stands; the message names what stands in the way."""
+
+    cloud, oci, status = "ResourceInUse", "DENIED", 409
+
+
+class AlreadyExists(Conflict):
+    """The name is taken."""
+
+    cloud = "InvalidParameter.ErrorNameExists"
+
+
+class NotEmpty(Conflict):
+    """What should be deleted still holds things; the message names them."""
+
+    cloud, status = "FailedOperation.PreconditionFailed", 412
+
+
+class PreconditionFailed(AppError):
+    """An If-Match or If-None-Match condition does not hold (RFC 9110 section 13.1)."""
+
+    cloud, oci, status = "FailedOperation.PreconditionFailed", "DENIED", 412
+
+
+class MethodUnsupported(AppError):
+    """The address exists, the method does not."""
+
+    cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 405
+
+
+class TooManyRequests(AppError):
+    """A limit is reached; `retry_after` says in how many seconds to try again."""
+
+    cloud, oci, status = "RequestLimitExceeded", "TOOMANYREQUESTS", 429
+
+    def __init__(self, message: str, *, retry_after: int, detail: Detail | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.retry_after = retry_after
+
+
+class Unavailable(AppError):
+    """A part that the answer needs does not work now; trying again later may succeed."""
+
+    cloud, oci, status = "ServiceUnavailable", "UNAVAILABLE", 503
+
+
+class StartRefused(AppError):
+    """The process cannot start as configured: the message is the one line that the terminal shows."""

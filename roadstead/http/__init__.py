@@ -1,0 +1,1 @@
+"""Who asks: the doors and the server that they stand on."""

@@ -1,0 +1,88 @@
+"""Where every request comes in: which instance it is for, from where, whether it is admitted, and by which door.
+
+The instance follows from the Host header, the address from the connection. The network gate is asked before
+anything of the request is read.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from roadstead.domain.identity import Door, Origin
+from roadstead.errors import AppError
+from roadstead.http import health, oci, token, welcome
+from roadstead.http.errors import fault, render_oci, unknown_path
+from roadstead.http.exchange import Exchange
+from roadstead.services.access import check_network
+from roadstead.services.context import Context
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class Entry:
+    """The ASGI application of one serving process."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._log_requests = ctx.settings.log_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request has been answered."""
+        path: str = scope["path"]
+        if path == "/healthz":
+            await health.serve(self._ctx, scope, send)
+            return
+        began = time.perf_counter()
+        exchange = await self._open(scope, receive, send)
+        try:
+            check_network(exchange.instance, exchange.origin.address)
+            await _door(path)(exchange)
+        except AppError as error:
+            await self._refuse(exchange, error)
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001  the last place that can still answer and log
+            await self._refuse(exchange, fault(exchange, error))
+        if self._log_requests:
+            seconds = round(time.perf_counter() - began, 4)
+            _log.info(
+                "request", method=exchange.method, path=path, request_id=exchange.origin.request_id, seconds=seconds
+            )
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        ctx = self._ctx
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+        label = ctx.instances.label(host)
+        instance = ctx.instances.known(label) or await ctx.instances.find(label)
+        client = scope.get("client")
+        origin = Origin(
+            Door.TOKEN if scope["path"] == "/service/token" else Door.REGISTRY,
+            client[0] if client else "unknown",
+            secrets.token_hex(8),
+        )
+        return Exchange(ctx, scope, receive, send, instance, origin)
+
+    async def _refuse(self, exchange: Exchange, error: AppError) -> None:
+        if exchange.started:
+            # Half an answer is out; only closing the connection tells the client that it is not whole.
+            raise ConnectionResetError from error
+        await render_oci(exchange, error)
+
+
+def _door(path: str) -> Callable[[Exchange], Awaitable[None]]:
+    if path.startswith("/v2/") or path == "/v2":
+        return oci.serve
+    if path == "/service/token":
+        return token.serve
+    if path == "/":
+        return welcome.serve
+    return _nowhere
+
+
+async def _nowhere(exchange: Exchange) -> None:
+    raise unknown_path(exchange.path)

@@ -1,0 +1,86 @@
+"""One request and its answer, as the doors work with them: a thin layer over the ASGI scope.
+
+The data plane answers thousands of small requests a second, so headers are looked up only when asked for and an
+answer is two messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import parse_qs
+
+from starlette.types import Receive, Scope, Send
+
+from roadstead.domain.identity import NOBODY, Origin, Presented
+from roadstead.services.access import Asker
+from roadstead.services.context import Context
+from roadstead.services.instances import ServedInstance
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """One request at one instance, and the way to answer it."""
+
+    __slots__ = ("ctx", "instance", "method", "origin", "path", "presented", "receive", "scope", "send", "started")
+
+    def __init__(
+        self, ctx: Context, scope: Scope, receive: Receive, send: Send, instance: ServedInstance, origin: Origin
+    ) -> None:
+        self.ctx = ctx
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.instance = instance
+        self.origin = origin
+        self.presented: Presented = NOBODY
+        self.started = False
+
+    @property
+    def asker(self) -> Asker:
+        """The request before it is let in."""
+        return Asker(self.instance, self.presented, self.origin)
+
+    def header(self, name: bytes) -> str:
+        """The header's value, several of one name joined with commas; empty when it is missing."""
+        found = [value for key, value in self.scope["headers"] if key == name]
+        return b", ".join(found).decode("latin-1")
+
+    def query(self) -> dict[str, list[str]]:
+        """The parameters of the query string, blank ones included."""
+        text = self.scope["query_string"]
+        if not text:
+            return {}
+        return parse_qs(text.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host by which the client reached this server."""
+        scheme = self.ctx.settings.network.scheme or self.scope["scheme"]
+        return f"{scheme}://{self.header(b'host')}"
+
+    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """The head of the answer has been sent; the request id is part of it."""
+        self.started = True
+        request_id = (b"x-request-id", self.origin.request_id.encode())
+        await self.send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, request_id, *_VERSION]}
+        )
+
+    async def answer(self, status: int, headers: Headers, body: bytes = b"", *, length: int | None = None) -> None:
+        """The whole answer has been sent; to HEAD without its body.
+
+        `length` is the Content-Length of an answer to HEAD whose body is not at hand.
+        """
+        size = len(body) if length is None else length
+        # A 204 or 304 has no body and says no length (RFC 9110 section 8.6).
+        sized = headers if status in {204, 304} else [*headers, (b"content-length", b"%d" % size)]
+        await self.start(status, sized)
+        await self.send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+
+
+# The docker registry protocol's mark on each answer; old docker clients look for it.
+_VERSION: Headers = [(b"docker-distribution-api-version", b"registry/2.0")]
+JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")

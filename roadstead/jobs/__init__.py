@@ -1,0 +1,1 @@
+"""What happens later: a durable job queue in the metadata database."""

@@ -1,0 +1,121 @@
+"""Long-term credentials, signing keys, and failed logins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.schema.access import credentials, login_failures, signing_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One long-term credential; its secret is not known here, only its hash."""
+
+    id: str
+    description: str
+    enabled: bool
+    created_at: datetime
+
+
+_COLUMNS = tuple(credentials.c[name] for name in Credential.__dataclass_fields__)
+
+
+async def add(
+    tx: Tx,
+    *,
+    credential_id: str,
+    instance_id: int,
+    account_id: int,
+    secret_hash: str,
+    description: str,
+    now: datetime,
+) -> None:
+    """The credential exists and is enabled."""
+    await tx.run(
+        sa.insert(credentials),
+        {
+            "id": credential_id,
+            "instance_id": instance_id,
+            "account_id": account_id,
+            "secret_hash": secret_hash,
+            "description": description,
+            "created_at": now,
+        },
+    )
+
+
+async def modify(tx: Tx, instance_id: int, credential_id: str, **values: object) -> bool:
+    """The credential has these values; False when there is none of that id."""
+    c = credentials.c
+    statement = sa.update(credentials).where(c.instance_id == instance_id, c.id == credential_id)
+    return await tx.run(statement.values(**values)) > 0
+
+
+async def remove(tx: Tx, instance_id: int, credential_id: str) -> bool:
+    """The credential is gone; False when there was none of that id."""
+    c = credentials.c
+    return await tx.run(sa.delete(credentials).where(c.instance_id == instance_id, c.id == credential_id)) > 0
+
+
+async def page(tx: Tx, instance_id: int, last: str, most: int) -> list[Credential]:
+    """Up to `most` credentials of the instance after the id `last`."""
+    c = credentials.c
+    statement = sa.select(*_COLUMNS).where(c.instance_id == instance_id, c.id > last).order_by(c.id).limit(most)
+    return [Credential(*row) for row in await tx.all(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A signing key; its private half is encrypted."""
+
+    id: str
+    private_key: bytes
+    public_key: str
+    created_at: datetime
+    ends_at: datetime | None
+
+
+async def signing_keys_valid(tx: Tx, now: datetime) -> list[StoredKey]:
+    """Keys by which a token may be signed that is still valid, the newest first."""
+    c = signing_keys.c
+    rows = await tx.all(
+        sa.select(*(c[name] for name in StoredKey.__dataclass_fields__))
+        .where(sa.or_(c.ends_at.is_(None), c.ends_at > now))
+        .order_by(c.created_at.desc(), c.id)
+    )
+    return [StoredKey(*row) for row in rows]
+
+
+async def add_signing_key(tx: Tx, key: StoredKey, old_end: datetime, now: datetime) -> None:
+    """The key signs from now on; older ones are valid for checking until `old_end`, ended ones are gone."""
+    c = signing_keys.c
+    await tx.run(sa.update(signing_keys).where(c.ends_at.is_(None)).values(ends_at=old_end))
+    await tx.run(sa.delete(signing_keys).where(c.ends_at < now))
+    await tx.run(
+        sa.insert(signing_keys),
+        {name: getattr(key, name) for name in StoredKey.__dataclass_fields__},
+    )
+
+
+async def count_failure(tx: Tx, subject: str, since: datetime, now: datetime) -> int:
+    """How many logins of the subject have failed since `since`, this one included."""
+    c = login_failures.c
+    failures = sa.case((c.last_at < since, 1), else_=c.failures + 1)
+    found: int = await tx.scalar(
+        insert(tx, login_failures)
+        .values(subject=subject, failures=1, last_at=now)
+        .on_conflict_do_update(index_elements=["subject"], set_={"failures": failures, "last_at": now})
+        .returning(c.failures)
+    )
+    return found
+
+
+async def forget_failures(tx: Tx, before: datetime, most: int) -> int:
+    """Failures from before that time are gone; how many."""
+    c = login_failures.c
+    old = sa.select(c.subject).where(c.last_at < before).limit(most)
+    return await tx.run(sa.delete(login_failures).where(c.subject.in_(old)))

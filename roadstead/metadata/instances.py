@@ -1,0 +1,88 @@
+"""Instances and what they admit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.schema.tenancy import allowed_networks, instances
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance as it stands."""
+
+    id: int
+    registry_id: str
+    name: str
+    region: str
+    specification: str
+    status: str
+    anonymous_access: bool
+    create_namespace_on_push: bool
+    public_entry: str
+    revision: int
+    created_at: datetime
+
+
+_COLUMNS = tuple(instances.c[name] for name in Instance.__dataclass_fields__)
+
+
+async def get(tx: Tx, *, name: str = "", registry_id: str = "") -> Instance | None:
+    """The instance of that name or id."""
+    match = instances.c.name == name if name else instances.c.registry_id == registry_id
+    row = await tx.one(sa.select(*_COLUMNS).where(match))
+    return None if row is None else Instance(*row)
+
+
+async def add(tx: Tx, instance: Instance) -> bool:
+    """The instance exists; False when its name or id is taken."""
+    values = {name: getattr(instance, name) for name in Instance.__dataclass_fields__ if name != "id"}
+    return await tx.run(insert(tx, instances).values(values).on_conflict_do_nothing()) > 0
+
+
+async def modify(tx: Tx, instance_id: int, **values: object) -> None:
+    """The instance has these values, and every process will notice."""
+    await tx.run(
+        sa.update(instances).where(instances.c.id == instance_id).values(revision=instances.c.revision + 1, **values)
+    )
+
+
+async def page(tx: Tx, last: str, most: int) -> list[Instance]:
+    """Up to `most` instances after the name `last`."""
+    statement = sa.select(*_COLUMNS).where(instances.c.name > last).order_by(instances.c.name).limit(most)
+    return [Instance(*row) for row in await tx.all(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedNetwork:
+    """One entry of an allowlist."""
+
+    cidr: str
+    note: str
+
+
+async def allowed(tx: Tx, instance_id: int) -> list[AllowedNetwork]:
+    """The allowlist of the instance's public entry."""
+    c = allowed_networks.c
+    rows = await tx.all(sa.select(c.cidr, c.note).where(c.instance_id == instance_id).order_by(c.cidr))
+    return [AllowedNetwork(*row) for row in rows]
+
+
+async def allow(tx: Tx, instance_id: int, cidr: str, note: str, now: datetime) -> bool:
+    """The network is on the allowlist; False when it was before."""
+    row = {"instance_id": instance_id, "cidr": cidr, "note": note, "created_at": now}
+    added = await tx.run(insert(tx, allowed_networks).values(row).on_conflict_do_nothing())
+    await modify(tx, instance_id)
+    return added > 0
+
+
+async def disallow(tx: Tx, instance_id: int, cidr: str) -> bool:
+    """The network is not on the allowlist; False when it was not before."""
+    c = allowed_networks.c
+    gone = await tx.run(sa.delete(allowed_networks).where(c.instance_id == instance_id, c.cidr == cidr))
+    await modify(tx, instance_id)
+    return gone > 0

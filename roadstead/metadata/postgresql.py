@@ -1,0 +1,89 @@
+"""PostgreSQL 15+ behind the `Database` interface, through asyncpg."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from roadstead.errors import StartRefused, Unavailable
+from roadstead.metadata.database import Dialect, Parameters, Row
+
+
+class PostgresqlTx:
+    """One transaction on a connection of the pool."""
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.callbacks: list[Callable[[], None]] = []
+
+    async def all(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[Row]:
+        return (await self._connection.execute(statement, parameters)).all()
+
+    async def one(self, statement: sa.Executable, parameters: Parameters | None = None) -> Row | None:
+        return (await self._connection.execute(statement, parameters)).first()
+
+    async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:
+        return (await self._connection.execute(statement, parameters)).scalar()
+
+    async def run(self, statement: sa.Executable, parameters: Parameters | None = None) -> int:
+        return (await self._connection.execute(statement, parameters)).rowcount
+
+    async def run_sync(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._connection.run_sync(function, *arguments)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        self.callbacks.append(callback)
+
+
+class PostgresqlDatabase:
+    """One PostgreSQL database, shared by any number of processes and nodes."""
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = sa.make_url(url)
+        except sa.exc.ArgumentError as error:
+            raise StartRefused("the setting database is not a URL like postgresql://USER@HOST/NAME") from error
+        if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+            raise StartRefused(f"the setting database names {parsed.drivername}; only postgresql:// is supported")
+        self._where = f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
+        self._engine = create_async_engine(
+            parsed.set(drivername="postgresql+asyncpg"), pool_size=10, max_overflow=10, pool_pre_ping=False
+        )
+        # A statement that reads needs no transaction around it, which saves two round trips.
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[PostgresqlTx]:
+        async with self._reading.connect() as connection:
+            yield PostgresqlTx(connection)
+
+    @asynccontextmanager
+    async def write(self, *, durable: bool = True) -> AsyncIterator[PostgresqlTx]:
+        try:
+            async with self._engine.begin() as connection:
+                tx = PostgresqlTx(connection)
+                if not durable:
+                    await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+                yield tx
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") in {"40001", "40P01"}:
+                raise Unavailable("two changes met in the database; try again") from error
+            raise
+        for callback in tx.callbacks:
+            callback()
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @property
+    def where(self) -> str:
+        """Host, port and name, for messages: no password."""
+        return self._where

@@ -1,0 +1,134 @@
+"""Repositories of an instance, under their full names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.schema.content import blobs, namespaces, repositories, repository_blobs
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One repository as it stands."""
+
+    id: int
+    namespace_id: int
+    name: str
+    summary: str
+    description: str
+    visible: bool
+    public: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+_SOURCE = repositories.join(namespaces, namespaces.c.id == repositories.c.namespace_id)
+_COLUMNS = tuple(
+    namespaces.c.public if name == "public" else repositories.c[name] for name in Repository.__dataclass_fields__
+)
+
+
+async def get(tx: Tx, instance_id: int, name: str) -> Repository | None:
+    """The repository of that full name, visible or not."""
+    row = await tx.one(
+        sa.select(*_COLUMNS)
+        .select_from(_SOURCE)
+        .where(repositories.c.instance_id == instance_id, repositories.c.name == name)
+    )
+    return None if row is None else Repository(*row)
+
+
+async def lock(tx: Tx, repository_id: int) -> bool:
+    """Other changes of the repository wait for this transaction; False when it is gone."""
+    statement = sa.select(repositories.c.id).where(repositories.c.id == repository_id)
+    return await tx.scalar(statement.with_for_update(key_share=True)) is not None
+
+
+async def ensure(
+    tx: Tx, instance_id: int, namespace_id: int, name: str, *, visible: bool, now: datetime
+) -> tuple[int, bool]:
+    """The repository's id, and whether this call created it."""
+    row = {
+        "instance_id": instance_id,
+        "namespace_id": namespace_id,
+        "name": name,
+        "visible": visible,
+        "created_at": now,
+        "updated_at": now,
+    }
+    created = await tx.scalar(
+        insert(tx, repositories).values(row).on_conflict_do_nothing().returning(repositories.c.id)
+    )
+    if created is not None:
+        return created, True
+    found: int = await tx.scalar(
+        sa.select(repositories.c.id).where(repositories.c.instance_id == instance_id, repositories.c.name == name)
+    )
+    return found, False
+
+
+async def modify(tx: Tx, repository_id: int, **values: object) -> None:
+    """The repository has these values."""
+    await tx.run(sa.update(repositories).where(repositories.c.id == repository_id).values(**values))
+
+
+async def remove(tx: Tx, repository_id: int, now: datetime) -> None:
+    """The repository with all it holds is gone; its blobs are up for collection."""
+    held = sa.select(repository_blobs.c.blob_id).where(repository_blobs.c.repository_id == repository_id)
+    await tx.all(sa.select(blobs.c.id).where(blobs.c.id.in_(held)).order_by(blobs.c.id).with_for_update())
+    await tx.run(sa.update(blobs).where(blobs.c.id.in_(held), blobs.c.collect_at.is_(None)).values(collect_at=now))
+    await tx.run(sa.delete(repositories).where(repositories.c.id == repository_id))
+
+
+async def page(
+    tx: Tx,
+    instance_id: int,
+    *,
+    last: str,
+    most: int,
+    namespace_id: int | None = None,
+    containing: str = "",
+    public_only: bool = False,
+) -> list[Repository]:
+    """Up to `most` visible repositories after the full name `last`."""
+    statement = (
+        sa.select(*_COLUMNS)
+        .select_from(_SOURCE)
+        .where(repositories.c.instance_id == instance_id, repositories.c.name > last, repositories.c.visible)
+        .order_by(repositories.c.name)
+        .limit(most)
+    )
+    if namespace_id is not None:
+        statement = statement.where(repositories.c.namespace_id == namespace_id)
+    if containing:
+        statement = statement.where(repositories.c.name.contains(containing, autoescape=True))
+    if public_only:
+        statement = statement.where(namespaces.c.public)
+    return [Repository(*row) for row in await tx.all(statement)]
+
+
+async def names_in(tx: Tx, namespace_id: int, most: int) -> Sequence[str]:
+    """Up to `most` names of visible repositories of the namespace."""
+    rows = await tx.all(
+        sa.select(repositories.c.name)
+        .where(repositories.c.namespace_id == namespace_id, repositories.c.visible)
+        .order_by(repositories.c.name)
+        .limit(most)
+    )
+    return [row.name for row in rows]
+
+
+async def remove_hidden_of(tx: Tx, namespace_id: int, now: datetime) -> None:
+    """What unfinished pushes left in the namespace is gone."""
+    rows = await tx.all(
+        sa.select(repositories.c.id).where(
+            repositories.c.namespace_id == namespace_id, sa.not_(repositories.c.visible)
+        )
+    )
+    for row in rows:
+        await remove(tx, row.id, now)

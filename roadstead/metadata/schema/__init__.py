@@ -1,0 +1,12 @@
+"""The tables, by subject. No relationships and no lazy loading: queries say what they read."""
+
+from roadstead.metadata.schema.types import metadata
+
+__all__ = ["load", "metadata"]
+
+
+def load() -> None:
+    """Every table is known to `metadata`."""
+    from roadstead.metadata.schema import access, content, delivery, jobs, tenancy
+
+    assert all((access, content, delivery, jobs, tenancy))  # noqa: S101

@@ -1,0 +1,137 @@
+"""How a data-plane request is let in: one read says who asks and what is there, then the gates are asked in turn.
+
+The gates are credential, network (asked again when the instance has changed since the connection was accepted),
+policy and token scope. Each refusal names its gate.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from roadstead.domain.identity import Caller, CredentialKind, Origin, Presented
+from roadstead.domain.policy import Action
+from roadstead.domain.reference import RepositoryName
+from roadstead.errors import InstanceUnknown, NetworkRefused, NotAuthenticated
+from roadstead.metadata.access import Facts, StoredBlob, StoredManifest, Target, look_up
+from roadstead.metadata.database import Tx
+from roadstead.services.context import Context
+from roadstead.services.instances import ServedInstance
+from roadstead.services.policies import permit
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """One request before it is let in: at which instance, by whom it says it is, and from where."""
+
+    instance: ServedInstance
+    presented: Presented
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """One request that was let in, and what it met."""
+
+    caller: Caller
+    instance: ServedInstance
+    facts: Facts
+    found: StoredManifest | StoredBlob | None
+
+
+async def admit(
+    ctx: Context,
+    tx: Tx,
+    asker: Asker,
+    repository: RepositoryName | None,
+    action: Action | None,
+    target: Target = Target.NOTHING,
+    wanted: str = "",
+) -> Admitted:
+    """The request may do `action` on the repository (None: only who asks is checked); raises the refusal."""
+    read = await look_up(
+        tx,
+        instance_id=asker.instance.id,
+        uin=asker.presented.uin,
+        credential=asker.presented.credential_id,
+        namespace=repository.namespace if repository else "",
+        repository=str(repository) if repository else "",
+        target=target,
+        wanted=wanted,
+        now=ctx.clock(),
+    )
+    if read is None:
+        await ctx.instances.load(tx, asker.instance.row.name)
+        raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been deleted")
+    facts, found = read
+    instance = await _current(ctx, tx, asker, facts.revision)
+    caller = await _identify(ctx, asker, facts)
+    if action is not None:
+        permit(caller, action, instance.row, repository, public=facts.public)
+    return Admitted(caller, instance, facts, found)
+
+
+async def _current(ctx: Context, tx: Tx, asker: Asker, revision: int) -> ServedInstance:
+    """The instance as it stands; when it has changed, its network policy is asked again."""
+    if revision == asker.instance.row.revision:
+        return asker.instance
+    loaded = await ctx.instances.load(tx, asker.instance.row.name)
+    if loaded is None:
+        raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been deleted")
+    check_network(loaded, asker.origin.address)
+    return loaded
+
+
+def check_network(instance: ServedInstance, address: str) -> None:
+    """Returns when a client at `address` is admitted; raises NetworkRefused, which says what the owner must do."""
+    verdict = instance.network.verdict(address)
+    if verdict.admitted:
+        return
+    raise NetworkRefused(
+        f"network: {address} came in at the {verdict.entry} entry of instance {instance.row.name!r} and "
+        f"{verdict.reason}; its owner can admit it with: roadstead network open && "
+        f"roadstead network allow {address}",
+        detail={"gate": "network", "entry": str(verdict.entry), "address": address, "reason": verdict.reason},
+    )
+
+
+async def _identify(ctx: Context, asker: Asker, facts: Facts) -> Caller:
+    presented = asker.presented
+    if presented.kind is CredentialKind.NONE:
+        return Caller(None, "", "", CredentialKind.NONE, asker.origin, scopes=presented.scopes)
+    now = ctx.clock()
+    address = asker.origin.address
+    problem = _problem(presented, facts)
+    if problem:
+        await ctx.logins.failed(ctx.database, presented.uin, address, now)
+        raise NotAuthenticated(f"credential: {problem}", detail={"gate": "credential"})
+    ctx.logins.admit(presented.uin, address, now)
+    return Caller(
+        facts.account_id,
+        presented.uin,
+        facts.owner_uin,
+        presented.kind,
+        asker.origin,
+        presented.credential_id,
+        presented.scopes,
+    )
+
+
+def _problem(presented: Presented, facts: Facts) -> str:
+    """Why the credential does not hold; empty when it does.
+
+    A wrong secret, an unknown account and an unknown credential read the same, so that none can be probed for.
+    """
+    wrong = "the username or password is wrong"
+    if facts.account_id is None:
+        return wrong
+    if presented.credential_id:
+        if facts.secret_hash is None:
+            return wrong
+        if presented.secret_hash and not hmac.compare_digest(presented.secret_hash, facts.secret_hash):
+            return wrong
+        if not facts.credential_enabled:
+            return f"the access credential {presented.credential_id} is disabled"
+    if not facts.account_enabled:
+        return f"the account {presented.uin} is disabled"
+    return ""

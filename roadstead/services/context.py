@@ -1,0 +1,38 @@
+"""What every service works with: one frozen value, made by the composition root, passed to whoever needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from roadstead.blobs.store import BlobStore
+from roadstead.config import Settings
+from roadstead.jobs.queue import JobTable
+from roadstead.metadata.database import Database
+from roadstead.services.instances import InstanceDirectory
+from roadstead.services.logins import LoginGuard
+from roadstead.services.memory import Recent
+from roadstead.services.secrets import SecretBox
+from roadstead.services.tokens import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one process. Nothing else in the process is shared between requests."""
+
+    settings: Settings
+    database: Database
+    # One store per region that this deployment serves.
+    stores: Mapping[str, BlobStore]
+    clock: Callable[[], datetime]
+    jobs: JobTable[Context]
+    secrets: SecretBox
+    keys: KeyRing
+    logins: LoginGuard
+    instances: InstanceDirectory
+    recent: Recent
+
+    def store(self, region: str) -> BlobStore:
+        """The byte store of a region that this deployment serves."""
+        return self.stores[region]

@@ -1,0 +1,197 @@
+"""Access credentials: the username and password of docker and helm, long-term or for an hour (mission 4).
+
+The username is the account's number; the password carries the credential's id, so that checking it is one look-up
+and one comparison. Its secret part is 256 random bits and only its hash is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from roadstead.domain.identity import CredentialKind, Origin, Presented
+from roadstead.errors import CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
+from roadstead.metadata import credentials
+from roadstead.services.context import Context
+from roadstead.services.operations import Call, Done, Wire, operation, page_size
+from roadstead.services.secrets import random_id, random_secret, secret_hash
+from roadstead.services.tokens import Claims, presented
+
+_PREFIX = "rs1."
+_LONG_TERM_HOURS = 87_600
+_INSTANCE = "instance/{registry_id}"
+
+
+class CreateInstanceToken(Wire, frozen=True, kw_only=True):
+    """A new access credential."""
+
+    registry_id: str
+    token_type: Literal["temp", "longterm"] = "temp"
+    desc: str = ""
+
+
+class CreatedToken(Wire, frozen=True, kw_only=True):
+    """The credential, shown this once."""
+
+    username: str
+    token: str
+    exp_time: int
+    token_id: str
+
+
+class DescribeInstanceToken(Wire, frozen=True, kw_only=True):
+    """Which page of long-term credentials."""
+
+    registry_id: str
+    limit: int | None = None
+    last: str = ""
+
+
+class TokenInfo(Wire, frozen=True, kw_only=True):
+    """One long-term credential."""
+
+    id: str
+    desc: str
+    registry_id: str
+    enabled: bool
+    created_at: str
+    expired_at: int
+
+
+class TokenPage(Wire, frozen=True, kw_only=True):
+    """A page of credentials; `Last` is what the next page is asked with, empty at the end."""
+
+    tokens: list[TokenInfo]
+    last: str = ""
+
+
+class ModifyInstanceToken(Wire, frozen=True, kw_only=True):
+    """What shall be different. ModifyFlag 1 changes Desc, 2 (default) changes Enable."""
+
+    registry_id: str
+    token_id: str
+    enable: bool | None = None
+    desc: str | None = None
+    modify_flag: Literal[1, 2] = 2
+
+
+class TokenOnly(Wire, frozen=True, kw_only=True):
+    """Which credential."""
+
+    registry_id: str
+    token_id: str
+
+
+@operation(resource=_INSTANCE, changes=True)
+async def create_instance_token(call: Call, request: CreateInstanceToken) -> CreatedToken:
+    """Create an access credential: temporary for an hour, or long-term until disabled or deleted."""
+    if call.caller.account_id is None:
+        raise NotAuthenticated("credential: log in first")
+    if len(request.desc) > 200:
+        raise InvalidInput("Desc has up to 200 characters")
+    if request.token_type == "temp":
+        return _temporary(call)
+    credential_id, secret = random_id(20), random_secret()
+    await credentials.add(
+        call.tx,
+        credential_id=credential_id,
+        instance_id=call.here.id,
+        account_id=call.caller.account_id,
+        secret_hash=secret_hash(secret),
+        description=request.desc,
+        now=call.now,
+    )
+    ends = call.now + timedelta(hours=_LONG_TERM_HOURS)
+    return CreatedToken(
+        username=call.caller.uin,
+        token=f"{_PREFIX}{credential_id}.{secret}",
+        exp_time=int(ends.timestamp() * 1000),
+        token_id=credential_id,
+    )
+
+
+def _temporary(call: Call) -> CreatedToken:
+    seconds = call.ctx.settings.tokens.temporary_seconds
+    token = call.ctx.keys.sign(
+        issuer=call.here.registry_id, uin=call.caller.uin, kind=CredentialKind.TEMPORARY, seconds=seconds
+    )
+    ends = call.now + timedelta(seconds=seconds)
+    return CreatedToken(username=call.caller.uin, token=token, exp_time=int(ends.timestamp() * 1000), token_id="")
+
+
+@operation(resource=_INSTANCE, changes=False)
+async def describe_instance_token(call: Call, request: DescribeInstanceToken) -> TokenPage:
+    """List long-term credentials."""
+    most = page_size(call.ctx, request.limit)
+    rows = await credentials.page(call.tx, call.here.id, request.last, most)
+    listed = [
+        TokenInfo(
+            id=row.id,
+            desc=row.description,
+            registry_id=call.here.registry_id,
+            enabled=row.enabled,
+            created_at=row.created_at.isoformat(timespec="seconds"),
+            expired_at=int((row.created_at + timedelta(hours=_LONG_TERM_HOURS)).timestamp() * 1000),
+        )
+        for row in rows
+    ]
+    return TokenPage(tokens=listed, last=rows[-1].id if rows and len(rows) == most else "")
+
+
+@operation(resource=_INSTANCE, changes=True)
+async def modify_instance_token(call: Call, request: ModifyInstanceToken) -> Done:
+    """Enable, disable or describe a long-term credential; a disabled one stops working at once."""
+    values: dict[str, object] = {}
+    if request.modify_flag == 2:
+        if request.enable is None:
+            raise InvalidInput("Enable is missing")
+        values["enabled"] = request.enable
+    else:
+        values["description"] = (request.desc or "")[:200]
+    if not await credentials.modify(call.tx, call.here.id, request.token_id, **values):
+        raise CredentialUnknown(f"there is no long-term credential {request.token_id[:40]!r}")
+    return Done()
+
+
+@operation(resource=_INSTANCE, changes=True)
+async def delete_instance_token(call: Call, request: TokenOnly) -> Done:
+    """Delete a long-term credential; it stops working at once."""
+    if not await credentials.remove(call.tx, call.here.id, request.token_id):
+        raise CredentialUnknown(f"there is no long-term credential {request.token_id[:40]!r}")
+    return Done()
+
+
+async def present_basic(ctx: Context, issuer: str, username: str, password: str, origin: Origin) -> Presented:
+    """What a username and password show their bearer to be.
+
+    Whether a long-term secret is right is found when its row is read; a temporary one is checked here. Raises
+    NotAuthenticated, after counting the failure, for a temporary one that does not hold.
+    """
+    if password.startswith(_PREFIX):
+        credential_id, _, secret = password.removeprefix(_PREFIX).partition(".")
+        return Presented(CredentialKind.LONG_TERM, username, credential_id[:20], secret_hash(secret))
+    if password.count(".") == 2:
+        claims = await checked(ctx, issuer, username, password, origin)
+        if claims.kind == CredentialKind.TEMPORARY and claims.sub == username:
+            return presented(claims)
+    # No credential has this id, so the one message for wrong names and wrong passwords follows.
+    return Presented(CredentialKind.LONG_TERM, username, "-", secret_hash(password))
+
+
+async def present_bearer(ctx: Context, issuer: str, token: str, origin: Origin) -> Presented:
+    """What a bearer token shows its bearer to be; raises NotAuthenticated, after counting, when it does not hold."""
+    claims = await checked(ctx, issuer, "", token, origin)
+    if claims.kind != "access":
+        raise NotAuthenticated("credential: this is not an access token; get one from the token service")
+    return presented(claims)
+
+
+async def checked(ctx: Context, issuer: str, account: str, token: str, origin: Origin) -> Claims:
+    """What a signed token says; raises NotAuthenticated, after counting the failure, when it does not hold."""
+    try:
+        return await ctx.keys.check(token, issuer)
+    except EndedToken:
+        raise
+    except NotAuthenticated:
+        await ctx.logins.failed(ctx.database, account, origin.address, ctx.clock())
+        raise

@@ -1,0 +1,87 @@
+"""Instances as this process serves them, and the operations on what they admit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roadstead.config import Settings
+from roadstead.domain.network import NetworkPolicy, PublicEntry, parse_cidr
+from roadstead.errors import InstanceUnknown
+from roadstead.metadata import instances
+from roadstead.metadata.database import Database, Tx
+from roadstead.metadata.instances import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class ServedInstance:
+    """One instance with its compiled network policy, as of its revision."""
+
+    row: Instance
+    network: NetworkPolicy
+
+    @property
+    def id(self) -> int:
+        """The row's id."""
+        return self.row.id
+
+
+class InstanceDirectory:
+    """Finds the instance of a host name.
+
+    What it remembers may be older than the database; whoever reads an instance's revision along with a request
+    calls `refresh` when it differs.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._suffix = "." + settings.base_domain.lower().strip(".")
+        self._known: dict[str, ServedInstance] = {}
+
+    def label(self, host: str) -> str:
+        """The instance name that a Host header carries, or the default instance's."""
+        name = _without_port(host).lower()
+        if name.endswith(self._suffix):
+            label = name[: -len(self._suffix)]
+            if label and "." not in label:
+                return label
+        return self._settings.default_instance
+
+    def known(self, label: str) -> ServedInstance | None:
+        """The instance of that name if this process has met it."""
+        return self._known.get(label)
+
+    async def find(self, label: str) -> ServedInstance:
+        """The instance of that name, or else the default one; raises InstanceUnknown when there is neither."""
+        served = self._known.get(label)
+        if served is not None:
+            return served
+        async with self._database.read() as tx:
+            loaded = await self.load(tx, label)
+        if loaded is None and label != self._settings.default_instance:
+            return await self.find(self._settings.default_instance)
+        if loaded is None:
+            raise InstanceUnknown(f"there is no instance {label!r}")
+        return loaded
+
+    async def load(self, tx: Tx, label: str) -> ServedInstance | None:
+        """The instance as the database has it now, remembered; None, and forgotten, when it is gone."""
+        row = await instances.get(tx, name=label)
+        if row is None:
+            self._known.pop(label, None)
+            return None
+        entries = await instances.allowed(tx, row.id)
+        policy = NetworkPolicy.of(
+            loopback=self._settings.network.loopback,
+            opened=row.public_entry == PublicEntry.OPENED,
+            networks=[parse_cidr(entry.cidr) for entry in entries],
+        )
+        served = ServedInstance(row, policy)
+        self._known[label] = served
+        return served
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0].lstrip("[")
+    return host.partition(":")[0]

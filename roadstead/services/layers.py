@@ -1,0 +1,331 @@
+"""Blobs: upload sessions that any process can carry on, mounts, reading and deletion.
+
+An answer of success is given only when the bytes are durable under their key and the row that holds them is
+committed. The order (claim the row, place the bytes, commit that they are held) is such that a crash at any
+point leaves either nothing or a claim that the collector cleans up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from roadstead.blobs.store import BlobStore, Body, blob_key
+from roadstead.domain.policy import Action
+from roadstead.domain.reference import Digest, Hasher, RepositoryName, hasher
+from roadstead.errors import (
+    AccessDenied,
+    BlobTooLarge,
+    BlobUnknown,
+    DigestInvalid,
+    MethodUnsupported,
+    RangeInvalid,
+    SizeInvalid,
+    TooManyRequests,
+    Unavailable,
+    UploadUnknown,
+)
+from roadstead.metadata import layers
+from roadstead.metadata.access import StoredBlob, Target
+from roadstead.metadata.database import Tx
+from roadstead.metadata.layers import Claim, Upload
+from roadstead.services.access import Admitted, Asker, admit
+from roadstead.services.context import Context
+from roadstead.services.repositories import admit_push, open_for_push
+from roadstead.services.secrets import random_id
+
+# A claim outlives the longest placing of bytes: the copy of a 100 GiB blob inside an object store.
+_CLAIM = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The body of one request of a session, and where it says it belongs (Content-Range), if it says."""
+
+    body: Body
+    start: int | None = None
+    length: int | None = None
+
+
+async def begin(ctx: Context, asker: Asker, name: RepositoryName, algorithm: str) -> Upload:
+    """A new upload session, at its beginning; raises TooManyRequests when the instance has too many open."""
+    empty = Digest(algorithm, hasher(algorithm).hexdigest())
+    async with ctx.database.read() as tx:
+        admitted = await admit_push(ctx, tx, asker, name)
+        most = ctx.settings.limits.uploads
+        if await layers.too_many_uploads(tx, admitted.instance.id, most):
+            raise TooManyRequests(
+                f"the instance has {most} uploads open (setting limits.uploads); finish or cancel some",
+                retry_after=30,
+            )
+    now = ctx.clock()
+    upload = Upload(
+        id=random_id(32),
+        instance_id=admitted.instance.id,
+        region=admitted.instance.row.region,
+        repository=str(name),
+        algorithm=algorithm,
+        size=0,
+        digest=str(empty),
+        ends_at=now + timedelta(seconds=ctx.settings.collection.upload_seconds),
+    )
+    async with ctx.database.write(durable=False) as tx:
+        await layers.begin_upload(tx, upload, now)
+    return upload
+
+
+async def session(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str) -> Upload:
+    """The session as it stands; raises UploadUnknown when it is finished, cancelled or ended."""
+    _, upload = await _open(ctx, asker, name, upload_id)
+    return upload
+
+
+async def _open(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str) -> tuple[Admitted, Upload]:
+    async with ctx.database.read() as tx:
+        admitted = await admit_push(ctx, tx, asker, name)
+        upload = await layers.get_upload(tx, upload_id, admitted.instance.id, str(name))
+    if upload is None or upload.ends_at < ctx.clock():
+        raise UploadUnknown("this upload is finished, cancelled or has ended; begin a new one with POST")
+    return admitted, upload
+
+
+async def append(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str, chunk: Chunk) -> Upload:
+    """The session after the chunk; raises RangeInvalid when the chunk does not begin where it stands."""
+    _, upload = await _open(ctx, asker, name, upload_id)
+    key, received, running = await _receive(ctx, upload, chunk)
+    digest = Digest(upload.algorithm, running.hexdigest())
+    ends_at = ctx.clock() + timedelta(seconds=ctx.settings.collection.upload_seconds)
+    size = upload.size + received
+    async with ctx.database.write(durable=False) as tx:
+        added = await layers.add_part(tx, upload, key, size, str(digest), ends_at)
+    if not added:
+        await ctx.store(upload.region).delete(key)
+        raise RangeInvalid(
+            "another chunk was received at the same place; ask for the session's status and go on there"
+        )
+    ctx.recent.keep_hash(upload.id, size, running)
+    return replace(upload, size=size, digest=str(digest), ends_at=ends_at)
+
+
+async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> tuple[str, int, Hasher]:
+    """The chunk's bytes are a part of the store: its key, their number, and the hash of all up to their end."""
+    if chunk.start is not None and chunk.start != upload.size:
+        raise RangeInvalid(
+            f"the chunk begins at {chunk.start}, but the upload stands at {upload.size}: send what begins there",
+            detail={"offset": upload.size},
+        )
+    announced = chunk.body.length
+    if chunk.length is not None and announced is not None and chunk.length != announced:
+        raise SizeInvalid(f"Content-Range speaks of {chunk.length} bytes, Content-Length of {announced}")
+    limit = ctx.settings.limits.blob_bytes - upload.size
+    if announced is not None and announced > limit:
+        raise BlobTooLarge(f"a blob may have {ctx.settings.limits.blob_bytes} bytes here (setting limits.blob_bytes)")
+    store = ctx.store(upload.region)
+    before = await _running_hash(ctx, store, upload)
+    running = before.copy()
+    key = _part_prefix(upload.id) + f"{upload.size}.{random_id(8)}"
+    try:
+        received = await store.put(key, chunk.body, running, limit)
+        if chunk.length is not None and received != chunk.length:
+            await store.delete(key)
+            raise SizeInvalid(f"Content-Range speaks of {chunk.length} bytes, {received} came")
+    except BaseException:
+        ctx.recent.keep_hash(upload.id, upload.size, before)
+        raise
+    return key, received, running
+
+
+def _part_prefix(upload_id: str) -> str:
+    return f"uploads/{upload_id[:2]}/{upload_id}."
+
+
+async def _running_hash(ctx: Context, store: BlobStore, upload: Upload) -> Hasher:
+    """The hash of the session's bytes so far: remembered, or computed again from its parts."""
+    if upload.size == 0:
+        return hasher(upload.algorithm)
+    known = ctx.recent.take_hash(upload.id, upload.size)
+    return known if known is not None else await _hash_parts(ctx, store, upload, upload.algorithm)
+
+
+async def _hash_parts(ctx: Context, store: BlobStore, upload: Upload, algorithm: str) -> Hasher:
+    async with ctx.database.read() as tx:
+        keys = await layers.part_keys(tx, upload.id)
+    running = hasher(algorithm)
+    for key in keys:
+        async for piece in store.open(key):
+            await asyncio.to_thread(running.update, piece)
+    return running
+
+
+async def cancel(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str) -> None:
+    """The session and its bytes are gone."""
+    _, upload = await _open(ctx, asker, name, upload_id)
+    await discard(ctx, upload.region, upload.id)
+
+
+async def discard(ctx: Context, region: str, upload_id: str) -> None:
+    """The session's parts are gone, then its row, so that a crash between leaves something to find."""
+    store = ctx.store(region)
+    async for entry in store.list(_part_prefix(upload_id)):
+        await store.delete(entry.key)
+    async with ctx.database.write(durable=False) as tx:
+        await layers.end_upload(tx, upload_id)
+
+
+async def finish(
+    ctx: Context, asker: Asker, name: RepositoryName, upload_id: str, digest: Digest, chunk: Chunk
+) -> None:
+    """The repository holds the blob, durably; the session is gone.
+
+    With a wrong digest nothing is stored and the session stays where it stood before this request.
+    """
+    admitted, upload = await _open(ctx, asker, name, upload_id)
+    received = 0
+    last: list[str] = []
+    running: Hasher | None = None
+    if chunk.body.length != 0:
+        key, received, running = await _receive(ctx, upload, chunk)
+        last = [key]
+    elif chunk.start is not None and chunk.start != upload.size:
+        raise RangeInvalid(f"the upload stands at {upload.size}", detail={"offset": upload.size})
+    try:
+        parts = await _parts(ctx, upload) + last
+        await _verify(ctx, upload, digest, running, last)
+    except BaseException:
+        for key in last:
+            await ctx.store(upload.region).delete(key)
+        raise
+    await _keep(ctx, admitted, name, upload, digest, upload.size + received, parts)
+
+
+async def _parts(ctx: Context, upload: Upload) -> list[str]:
+    async with ctx.database.read() as tx:
+        return await layers.part_keys(tx, upload.id)
+
+
+async def _verify(ctx: Context, upload: Upload, digest: Digest, running: Hasher | None, last: Sequence[str]) -> None:
+    """Returns when all bytes of the session and of `last` have that digest; raises DigestInvalid otherwise."""
+    if digest.algorithm == upload.algorithm:
+        actual = running.hexdigest() if running is not None else Digest.parse(upload.digest).hex
+    else:
+        store = ctx.store(upload.region)
+        other = await _hash_parts(ctx, store, upload, digest.algorithm)
+        for key in last:
+            async for piece in store.open(key):
+                await asyncio.to_thread(other.update, piece)
+        actual = other.hexdigest()
+    if actual != digest.hex:
+        raise DigestInvalid(
+            f"the content has the digest {digest.algorithm}:{actual}, not {digest}: it was damaged on its way, "
+            "or the digest is of something else",
+            detail={"expected": str(digest), "actual": f"{digest.algorithm}:{actual}"},
+        )
+
+
+async def _keep(
+    ctx: Context,
+    admitted: Admitted,
+    name: RepositoryName,
+    upload: Upload,
+    digest: Digest,
+    size: int,
+    parts: list[str],
+) -> None:
+    """The bytes are in their place and the repository holds the blob, or nothing has changed."""
+    store = ctx.store(upload.region)
+    for _ in range(3):
+        now = ctx.clock()
+        async with ctx.database.write(durable=False) as tx:
+            claim = await layers.claim_blob(tx, upload.region, digest, size, now, now + _CLAIM)
+        if not claim.stored:
+            await _place(store, parts, digest, claim)
+        async with ctx.database.write() as tx:
+            kept = await _commit(ctx, tx, admitted, name, upload, digest, claim)
+        if kept:
+            for key in parts if claim.stored else ():
+                await store.delete(key)
+            return
+    raise Unavailable("the blob was collected while it was pushed; push it again")
+
+
+async def _place(store: BlobStore, parts: list[str], digest: Digest, claim: Claim) -> None:
+    try:
+        await store.assemble(parts, blob_key(digest, claim.generation))
+    except FileNotFoundError as error:
+        raise UploadUnknown("the bytes of this upload are gone; begin a new one with POST") from error
+
+
+async def _commit(
+    ctx: Context, tx: Tx, admitted: Admitted, name: RepositoryName, upload: Upload, digest: Digest, claim: Claim
+) -> bool:
+    now = ctx.clock()
+    if not await layers.mark_stored(tx, claim.blob_id):
+        return False
+    if not await layers.end_upload(tx, upload.id):
+        raise UploadUnknown("this upload was finished or cancelled by another request")
+    repository_id = await open_for_push(tx, admitted, name, now, visible=False)
+    await layers.hold(tx, repository_id, claim.blob_id, now + _grace(ctx))
+    await layers.complete_sparse(tx, repository_id, claim.blob_id, digest)
+    return True
+
+
+def _grace(ctx: Context) -> timedelta:
+    return timedelta(seconds=ctx.settings.collection.grace_seconds)
+
+
+async def mount(
+    ctx: Context, asker: Asker, name: RepositoryName, digest: Digest, source: RepositoryName | None
+) -> bool:
+    """Whether the repository now holds the blob that `source` (None: any repository the caller may pull) shows.
+
+    An account that may not pull the source has to upload; one whose token is too narrow is told which it needs.
+    """
+    async with ctx.database.read() as tx:
+        admitted = await admit_push(ctx, tx, asker, name)
+        if source is None:
+            if not admitted.caller.owner:
+                return False
+        else:
+            try:
+                found = await admit(ctx, tx, asker, source, Action.PULL, Target.BLOB, str(digest))
+            except AccessDenied:
+                return False
+            if found.found is None:
+                return False
+    now = ctx.clock()
+    async with ctx.database.write() as tx:
+        instance = admitted.instance
+        blob = await layers.find_held(
+            tx, instance.id, instance.row.region, digest, str(source) if source else "", now
+        )
+        if blob is None:
+            return False
+        await layers.mark_stored(tx, blob.id)
+        repository_id = await open_for_push(tx, admitted, name, now, visible=False)
+        await layers.hold(tx, repository_id, blob.id, now + _grace(ctx))
+        await layers.complete_sparse(tx, repository_id, blob.id, digest)
+    return True
+
+
+async def find(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> tuple[BlobStore, str, StoredBlob]:
+    """Where the bytes of the repository's blob are: store, key, and row; raises BlobUnknown."""
+    async with ctx.database.read() as tx:
+        admitted = await admit(ctx, tx, asker, name, Action.PULL, Target.BLOB, str(digest))
+    blob = admitted.found
+    if not isinstance(blob, StoredBlob):
+        raise BlobUnknown(f"repository {name} has no blob {digest}", detail={"digest": str(digest)})
+    return ctx.store(admitted.instance.row.region), blob_key(digest, blob.generation), blob
+
+
+async def remove(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> None:
+    """The repository no longer holds the blob; raises MethodUnsupported while a manifest names it."""
+    async with ctx.database.read() as tx:
+        admitted = await admit(ctx, tx, asker, name, Action.DELETE, Target.BLOB, str(digest))
+    blob, repository_id = admitted.found, admitted.facts.repository_id
+    if not isinstance(blob, StoredBlob) or repository_id is None:
+        raise BlobUnknown(f"repository {name} has no blob {digest}", detail={"digest": str(digest)})
+    async with ctx.database.write() as tx:
+        if not await layers.release(tx, repository_id, blob.id, ctx.clock()):
+            raise MethodUnsupported(f"a manifest of {name} names blob {digest}; delete that manifest first")

@@ -1,0 +1,231 @@
+"""Repositories: made by their first push or by name, listed, described, deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from roadstead.domain.identity import Caller
+from roadstead.domain.policy import Action
+from roadstead.domain.reference import RepositoryName
+from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty, RepositoryUnknown
+from roadstead.metadata import artifacts, namespaces, repositories
+from roadstead.metadata.database import Tx
+from roadstead.services.access import Admitted, Asker, admit
+from roadstead.services.context import Context
+from roadstead.services.events import ImageDeleted, NamespaceCreated, Place, RepositoryCreated, record
+from roadstead.services.operations import Call, Done, Wire, operation, page_size
+from roadstead.services.policies import permit
+
+
+async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName) -> Admitted:
+    """The request may push to the repository, and create what is missing of it."""
+    admitted = await admit(ctx, tx, asker, name, Action.PUSH)
+    if admitted.facts.repository_id is None:
+        permit(admitted.caller, Action.CREATE, admitted.instance.row, name, public=admitted.facts.public)
+    if admitted.facts.namespace_id is None:
+        _refuse_missing_namespace(admitted, name)
+    return admitted
+
+
+def _refuse_missing_namespace(admitted: Admitted, name: RepositoryName) -> None:
+    """Returns when the push may create the namespace; raises NamespaceUnknown with the remedy otherwise."""
+    instance = admitted.instance.row
+    if instance.create_namespace_on_push:
+        permit(admitted.caller, Action.CREATE_NAMESPACE, instance, name, public=False)
+        return
+    raise NamespaceUnknown(
+        f"namespace {name.namespace!r} does not exist in instance {instance.name!r}; "
+        f"its owner can create it with: roadstead namespace create {name.namespace}",
+        detail={"namespace": name.namespace, "instance": instance.registry_id},
+    )
+
+
+async def open_for_push(tx: Tx, admitted: Admitted, name: RepositoryName, now: datetime, *, visible: bool) -> int:
+    """The id of the repository, locked; it and a missing namespace that the push may create exist now."""
+    instance = admitted.instance
+    place = Place(instance.id, instance.row.registry_id)
+    namespace = await namespaces.get(tx, instance.id, name.namespace)
+    if namespace is None:
+        _refuse_missing_namespace(admitted, name)
+        namespace = await _create_namespace(tx, place, admitted.caller, name.namespace, now)
+    repository_id, created = await repositories.ensure(
+        tx, instance.id, namespace.id, str(name), visible=visible, now=now
+    )
+    await repositories.lock(tx, repository_id)
+    if created and visible:
+        event = RepositoryCreated(namespace=name.namespace, repository=str(name))
+        await record(tx, place, admitted.caller, event, now)
+    return repository_id
+
+
+async def _create_namespace(tx: Tx, place: Place, caller: Caller, name: str, now: datetime) -> namespaces.Namespace:
+    created = await namespaces.add(tx, place.instance_id, name, public=False, automatic_scan=False, now=now)
+    if created:
+        await record(tx, place, caller, NamespaceCreated(namespace=name, repository="", public=False), now)
+    found = await namespaces.get(tx, place.instance_id, name)
+    assert found is not None  # noqa: S101
+    return found
+
+
+async def catalog(ctx: Context, asker: Asker, last: str, most: int) -> list[str]:
+    """Up to `most` full names after `last` of the repositories that the caller may see."""
+    async with ctx.database.read() as tx:
+        admitted = await admit(ctx, tx, asker, None, Action.LIST)
+        rows = await repositories.page(
+            tx, admitted.instance.id, last=last, most=most, public_only=not admitted.caller.owner
+        )
+    return [row.name for row in rows]
+
+
+_REPOSITORY = "repository/{registry_id}/{namespace_name}/{repository_name}"
+
+
+class CreateRepository(Wire, frozen=True, kw_only=True):
+    """A new, empty repository."""
+
+    registry_id: str
+    namespace_name: str
+    repository_name: str
+    brief_description: str = ""
+    description: str = ""
+
+
+class ModifyRepository(Wire, frozen=True, kw_only=True):
+    """New descriptions."""
+
+    registry_id: str
+    namespace_name: str
+    repository_name: str
+    brief_description: str
+    description: str
+
+
+class DeleteRepository(Wire, frozen=True, kw_only=True):
+    """Which repository; without ForceDelete it must hold no images."""
+
+    registry_id: str
+    namespace_name: str
+    repository_name: str
+    force_delete: bool = True
+
+
+class DescribeRepositories(Wire, frozen=True, kw_only=True):
+    """Which page of which repositories."""
+
+    registry_id: str
+    namespace_name: str | None = None
+    repository_name: str | None = None
+    limit: int | None = None
+    last: str = ""
+
+
+class RepositoryInfo(Wire, frozen=True, kw_only=True):
+    """One repository under its full name."""
+
+    name: str
+    namespace: str
+    creation_time: str
+    update_time: str
+    public: bool
+    brief_description: str
+    description: str
+
+
+class RepositoryPage(Wire, frozen=True, kw_only=True):
+    """A page of repositories; `Last` is what the next page is asked with, empty at the end."""
+
+    repository_list: list[RepositoryInfo]
+    last: str = ""
+
+
+def _described(summary: str, description: str) -> dict[str, object]:
+    if len(summary) > 100 or len(description) > 1000:
+        raise InvalidInput("BriefDescription has up to 100 characters, Description up to 1,000")
+    return {"summary": summary, "description": description}
+
+
+async def existing(call: Call, namespace: str, repository: str) -> repositories.Repository:
+    """The visible repository of that name; raises RepositoryUnknown."""
+    name = RepositoryName.parse(f"{namespace}/{repository}")
+    found = await repositories.get(call.tx, call.here.id, str(name))
+    if found is None or not found.visible:
+        raise RepositoryUnknown(f"there is no repository {name} in instance {call.here.name!r}")
+    return found
+
+
+@operation(resource=_REPOSITORY, changes=True)
+async def create_repository(call: Call, request: CreateRepository) -> Done:
+    """Create an empty repository; a push would create it too."""
+    name = RepositoryName.parse(f"{request.namespace_name}/{request.repository_name}")
+    values = _described(request.brief_description, request.description)
+    namespace = await namespaces.get(call.tx, call.here.id, name.namespace)
+    if namespace is None:
+        raise NamespaceUnknown(f"there is no namespace {name.namespace!r} in instance {call.here.name!r}")
+    repository_id, created = await repositories.ensure(
+        call.tx, call.here.id, namespace.id, str(name), visible=True, now=call.now
+    )
+    if not created:
+        found = await repositories.get(call.tx, call.here.id, str(name))
+        if found is not None and found.visible:
+            raise AlreadyExists(f"repository {name} exists already")
+    await repositories.modify(call.tx, repository_id, visible=True, **values)
+    event = RepositoryCreated(namespace=name.namespace, repository=str(name))
+    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+    return Done()
+
+
+@operation(resource=_REPOSITORY, changes=True)
+async def modify_repository(call: Call, request: ModifyRepository) -> Done:
+    """Change a repository's summary and description."""
+    found = await existing(call, request.namespace_name, request.repository_name)
+    values = _described(request.brief_description, request.description)
+    await repositories.modify(call.tx, found.id, updated_at=call.now, **values)
+    return Done()
+
+
+@operation(resource=_REPOSITORY, changes=True)
+async def delete_repository(call: Call, request: DeleteRepository) -> Done:
+    """Delete a repository with all its images."""
+    found = await existing(call, request.namespace_name, request.repository_name)
+    await repositories.lock(call.tx, found.id)
+    if not request.force_delete and await artifacts.any_manifest(call.tx, found.id):
+        raise NotEmpty(f"repository {found.name} is not empty; it cannot be deleted without ForceDelete=true")
+    tags = await artifacts.tag_names(call.tx, found.id, "", call.ctx.settings.limits.page)
+    await repositories.remove(call.tx, found.id, call.now)
+    event = ImageDeleted(namespace=request.namespace_name, repository=found.name, tags=tags)
+    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+    return Done()
+
+
+@operation(resource="repository/{registry_id}/{namespace_name}/*", changes=False)
+async def describe_repositories(call: Call, request: DescribeRepositories) -> RepositoryPage:
+    """List repositories by full name, of one namespace or all, those that contain a text if one is given."""
+    most = page_size(call.ctx, request.limit)
+    namespace_id = None
+    if request.namespace_name:
+        namespace = await namespaces.get(call.tx, call.here.id, request.namespace_name)
+        if namespace is None:
+            raise NamespaceUnknown(f"there is no namespace {request.namespace_name[:60]!r}")
+        namespace_id = namespace.id
+    rows = await repositories.page(
+        call.tx,
+        call.here.id,
+        last=request.last,
+        most=most,
+        namespace_id=namespace_id,
+        containing=request.repository_name or "",
+    )
+    listed = [_info(row) for row in rows]
+    return RepositoryPage(repository_list=listed, last=rows[-1].name if rows and len(rows) == most else "")
+
+
+def _info(row: repositories.Repository) -> RepositoryInfo:
+    return RepositoryInfo(
+        name=row.name,
+        namespace=row.name.partition("/")[0],
+        creation_time=row.created_at.isoformat(timespec="seconds"),
+        update_time=row.updated_at.isoformat(timespec="seconds"),
+        public=row.public,
+        brief_description=row.summary,
+        description=row.description,
+    )

@@ -1,0 +1,1 @@
+"""Drivers of the real clients, one module each, behind one interface (`interface.py`)."""

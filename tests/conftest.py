@@ -1,0 +1,96 @@
+"""Servers that many tests share: each starts at a worker's first need and ends with the session."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import containerd, dockerd, postgres, roadstead, seaweed
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """A folder that is removed with all its blobs at the end, unlike pytest's own, of which some runs are kept."""
+    with tempfile.TemporaryDirectory(prefix="roadstead-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """A PostgreSQL server of this worker."""
+    server = postgres.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, dropped after the test."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def s3_server(session_folder: Path) -> Iterator[seaweed.S3Server]:
+    """An S3 server of this worker."""
+    server = seaweed.start(session_folder / "seaweed")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[dockerd.DockerEngine]:
+    """A docker engine of this worker."""
+    engine = dockerd.start()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def containerd_server() -> Iterator[containerd.Containerd]:
+    """A containerd of this worker."""
+    server = containerd.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_disk(session_folder: Path) -> Iterator[roadstead.RoadsteadServer]:
+    """The product as a fresh start makes it: SQLite, and blobs on disk."""
+    yield from _serve(session_folder / "sqlite-disk", {})
+
+
+@pytest.fixture(scope="session")
+def postgres_s3(
+    session_folder: Path, postgres_server: postgres.PostgresServer, s3_server: seaweed.S3Server
+) -> Iterator[roadstead.RoadsteadServer]:
+    """The product over PostgreSQL and S3, with pulls redirected to presigned URLs."""
+    stores = roadstead.on_postgres(postgres_server.create_database()) | _on(s3_server, "redirect")
+    yield from _serve(session_folder / "postgres-s3", stores)
+
+
+@pytest.fixture(scope="session")
+def sqlite_s3_stream(session_folder: Path, s3_server: seaweed.S3Server) -> Iterator[roadstead.RoadsteadServer]:
+    """The product over SQLite and S3, with pulls passed through."""
+    yield from _serve(session_folder / "sqlite-s3-stream", _on(s3_server, "stream"))
+
+
+def _on(s3: seaweed.S3Server, delivery: str) -> dict[str, str]:
+    return roadstead.on_s3(
+        endpoint=s3.endpoint,
+        bucket=s3.create_bucket(f"served-by-{delivery}"),
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+        delivery=delivery,
+    )
+
+
+def _serve(folder: Path, settings: dict[str, str]) -> Iterator[roadstead.RoadsteadServer]:
+    server = roadstead.RoadsteadServer(folder, settings)
+    server.start()
+    yield server
+    assert server.stop() == 0, server.log.read_text()

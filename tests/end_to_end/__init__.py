@@ -1,0 +1,1 @@
+"""The product as a whole, used by the programs that people use."""

@@ -1,0 +1,1 @@
+"""Real servers that tests start for themselves: each on a free port of the loopback address, with its own folder."""
