@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -143,18 +145,32 @@ async def _keep_keys_fresh(ctx: Context) -> None:
             _log.exception("signing keys could not be refreshed")
 
 
+def _tell_exception(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An exception is told in one line: what it says and the places it came through, without any values.
+
+    Values of variables could be passwords and tokens, which are never logged.
+    """
+    found = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if found is True else found
+    if isinstance(error, BaseException):
+        places = traceback.extract_tb(error.__traceback__)
+        event["error"] = f"{type(error).__name__}: {error}"
+        event["trace"] = " > ".join(f"{Path(place.filename).name}:{place.lineno} {place.name}" for place in places)
+    return event
+
+
 def set_up_logging(settings: Settings) -> None:
     """Log lines go to standard error, in the configured form, from the configured level up."""
     level = getattr(logging, settings.log_level.upper())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if settings.log_format == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            _tell_exception,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -43,6 +44,12 @@ def s3_server(session_folder: Path) -> Iterator[seaweed.S3Server]:
 
 
 @pytest.fixture(scope="session")
+def served_bucket(s3_server: seaweed.S3Server) -> str:
+    """The bucket that all served products share, each with a prefix of its own."""
+    return s3_server.create_bucket("served")
+
+
+@pytest.fixture(scope="session")
 def docker_engine() -> Iterator[dockerd.DockerEngine]:
     """A docker engine of this worker."""
     engine = dockerd.start()
@@ -66,23 +73,26 @@ def sqlite_disk(session_folder: Path) -> Iterator[roadstead.RoadsteadServer]:
 
 @pytest.fixture(scope="session")
 def postgres_s3(
-    session_folder: Path, postgres_server: postgres.PostgresServer, s3_server: seaweed.S3Server
+    session_folder: Path, postgres_server: postgres.PostgresServer, s3_server: seaweed.S3Server, served_bucket: str
 ) -> Iterator[roadstead.RoadsteadServer]:
     """The product over PostgreSQL and S3, with pulls redirected to presigned URLs."""
-    stores = roadstead.on_postgres(postgres_server.create_database()) | _on(s3_server, "redirect")
+    stores = roadstead.on_postgres(postgres_server.create_database()) | _on(s3_server, served_bucket, "redirect")
     yield from _serve(session_folder / "postgres-s3", stores)
 
 
 @pytest.fixture(scope="session")
-def sqlite_s3_stream(session_folder: Path, s3_server: seaweed.S3Server) -> Iterator[roadstead.RoadsteadServer]:
+def sqlite_s3_stream(
+    session_folder: Path, s3_server: seaweed.S3Server, served_bucket: str
+) -> Iterator[roadstead.RoadsteadServer]:
     """The product over SQLite and S3, with pulls passed through."""
-    yield from _serve(session_folder / "sqlite-s3-stream", _on(s3_server, "stream"))
+    yield from _serve(session_folder / "sqlite-s3-stream", _on(s3_server, served_bucket, "stream"))
 
 
-def _on(s3: seaweed.S3Server, delivery: str) -> dict[str, str]:
+def _on(s3: seaweed.S3Server, bucket: str, delivery: Literal["redirect", "stream"]) -> dict[str, str]:
     return roadstead.on_s3(
         endpoint=s3.endpoint,
-        bucket=s3.create_bucket(f"served-by-{delivery}"),
+        bucket=bucket,
+        prefix=f"by-{delivery}",
         access_key=s3.access_key,
         secret_key=s3.secret_key,
         delivery=delivery,

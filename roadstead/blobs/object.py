@@ -42,6 +42,7 @@ COPY_LARGEST = 5 << 30
 # One part is under way while the next one fills.
 _PARTS_IN_MEMORY = 2
 _SENDING_THREADS = 64
+_ASKED_AT_ONCE = 16
 _CHECK_SECONDS = 30
 _RETRIES = 4
 _RETRY_SECONDS = 60
@@ -97,7 +98,7 @@ class ObjectStore:
     async def assemble(self, parts: Sequence[str], key: str) -> None:
         """`key` holds the parts' bytes in order, whole or not at all; the parts are gone."""
         target = self._object(key)
-        sizes = await asyncio.gather(*map(self._size, parts))
+        sizes = await self._sizes(parts)
         if len(parts) == 1 and sizes[0] <= COPY_LARGEST:
             with _service_errors(looking_up=True):
                 await obstore.copy_async(self._service, self._object(parts[0]), target)
@@ -162,6 +163,12 @@ class ObjectStore:
         with _service_errors(looking_up=True):
             return (await obstore.head_async(self._service, self._object(key)))["size"]
 
+    async def _sizes(self, keys: Sequence[str]) -> Sequence[int]:
+        sizes: list[int] = []
+        for start in range(0, len(keys), _ASKED_AT_ONCE):
+            sizes += await asyncio.gather(*map(self._size, keys[start : start + _ASKED_AT_ONCE]))
+        return sizes
+
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -193,9 +200,12 @@ class _WriterSink:
         self.size = 0
         self._writer = writer
         self._hasher = hasher
+        self._given_up = False
 
     def write(self, data: memoryview, /) -> None:
-        """A copy of `data` is hashed and handed on. Raises after `abort`."""
+        """A copy of `data` is hashed and handed on. Raises ConnectionAbortedError after `abort`."""
+        if self._given_up:
+            raise ConnectionAbortedError("the upload was given up")
         piece = bytes(data)
         self._hasher.update(piece)
         with _service_errors():
@@ -208,7 +218,12 @@ class _WriterSink:
             self._writer.close()
 
     def abort(self, error: BaseException) -> None:
-        """Nothing of the body stays, unless the service cannot even be told so."""
+        """Nothing of the body can ever be seen, and the service was told to forget its parts.
+
+        A part that is under way just then may stay hidden in the bucket (S3, "Aborting a multipart upload"), as may
+        those of a process that crashes: a lifecycle rule for incomplete uploads removes them.
+        """
+        self._given_up = True
         # `OSError`: the writer had failed, or `finish` was under way and has closed it.
         with suppress(OSError, BaseError):
             self._writer.__exit__(type(error), error, error.__traceback__)

@@ -39,7 +39,7 @@ async def opened(options: Options) -> AsyncIterator[Context]:
     settings = load(options.config, options={"data": options.data})
     if not settings.database and not (settings.folder / "roadstead.db").exists():
         raise StartRefused(
-            f"there is no registry in {settings.folder}; name its data folder with --data, or start one: roadstead serve"
+            f"there is no registry in {settings.folder}; name its folder with --data, or start one: roadstead serve"
         )
     async with open_context(settings) as ctx:
         yield ctx

@@ -11,6 +11,8 @@ from roadstead.errors import InvalidInput
 
 Cidr = IPv4Network | IPv6Network
 
+_REMEMBERED = 4096
+
 
 class Entry(StrEnum):
     """The way a connection came in, decided by the connection and never by a header."""
@@ -56,6 +58,8 @@ class NetworkPolicy:
     loopback: bool
     opened: bool
     _prefixes: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
+    # Verdicts already given; parsing an address costs more than judging it.
+    _given: dict[str, Verdict] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, *, loopback: bool, opened: bool, networks: Iterable[Cidr]) -> NetworkPolicy:
@@ -68,6 +72,14 @@ class NetworkPolicy:
 
     def verdict(self, address: str) -> Verdict:
         """Whether a client at `address` is admitted; a text that is no address is not."""
+        given = self._given.get(address)
+        if given is None:
+            if len(self._given) >= _REMEMBERED:
+                self._given.clear()
+            given = self._given[address] = self._judge(address)
+        return given
+
+    def _judge(self, address: str) -> Verdict:
         try:
             client = ip_address(address)
         except ValueError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from roadstead.errors import DigestInvalid, ManifestInvalid, NameInvalid
@@ -41,6 +42,7 @@ class Digest:
     hex: str
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> Digest:
         """The digest that `text` writes; raises DigestInvalid for any other text."""
         algorithm, colon, encoded = text.partition(":")
@@ -91,6 +93,7 @@ class RepositoryName:
     name: str
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> RepositoryName:
         """The repository that `namespace/name` writes; raises NameInvalid and says what is wrong."""
         namespace, slash, name = text.partition("/")

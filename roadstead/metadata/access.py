@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadstead.domain.reference import Digest
-from roadstead.metadata.database import Tx
+from roadstead.metadata.database import Prepared, Tx
 from roadstead.metadata.schema.access import credentials
 from roadstead.metadata.schema.content import blobs, manifests, namespaces, repositories, repository_blobs, tags
 from roadstead.metadata.schema.tenancy import accounts, instances
@@ -84,7 +84,7 @@ async def look_up(
     now: datetime,
 ) -> tuple[Facts, StoredManifest | StoredBlob | None] | None:
     """Who and what one request meets; None when the instance is gone."""
-    row = await tx.one(
+    row = await tx.look_up(
         _statement(target),
         {
             "instance": instance_id,
@@ -112,7 +112,7 @@ def visible_link(now: Any) -> sa.ColumnElement[bool]:
 
 
 @cache
-def _statement(target: Target) -> sa.Select[*tuple[Any, ...]]:
+def _statement(target: Target) -> Prepared:
     bind = sa.bindparam
     columns: list[Any] = [
         instances.c.revision,
@@ -148,7 +148,7 @@ def _statement(target: Target) -> sa.Select[*tuple[Any, ...]]:
         )
     )
     source, extra = _join_target(source, target)
-    return sa.select(*columns, *extra).select_from(source).where(instances.c.id == bind("instance"))
+    return Prepared(sa.select(*columns, *extra).select_from(source).where(instances.c.id == bind("instance")))
 
 
 def _join_target(source: sa.Join, target: Target) -> tuple[sa.Join, list[Any]]:

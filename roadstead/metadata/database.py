@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
@@ -19,6 +20,49 @@ from roadstead.config import Settings
 Dialect = Literal["sqlite", "postgresql"]
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Row = sa.Row[*tuple[Any, ...]]
+
+
+class Prepared:
+    """A SELECT that is run so often that building it anew would cost more than running it.
+
+    It is compiled once for each dialect that runs it; its parameters are all named and none is a list.
+    """
+
+    def __init__(self, statement: sa.Select[*tuple[Any, ...]]) -> None:
+        self.statement = statement
+        self._compiled: dict[str, Plan] = {}
+
+    def plan(self, dialect: sa.Dialect) -> Plan:
+        """The statement's text for the dialect's driver, and what its values pass through on both ways."""
+        plan = self._compiled.get(dialect.name)
+        if plan is None:
+            plan = self._compiled[dialect.name] = self._compile(dialect)
+        return plan
+
+    def _compile(self, dialect: sa.Dialect) -> Plan:
+        compiled: Any = self.statement.compile(dialect=dialect)
+        names = tuple(compiled.positiontup)
+        binds = [compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+        types = [column.type.dialect_impl(dialect) for column in self.statement.selected_columns]
+        results = [kind.result_processor(dialect, None) for kind in types]
+        # Values that the statement itself carries (a state, a zero) stand in it from the start.
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return Plan(
+            text=str(compiled),
+            fixed=fixed,
+            binds=tuple(zip(names, binds, strict=True)),
+            results=tuple((place, turn) for place, turn in enumerate(results) if turn is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled statement: text, parameters in order with their conversions, and columns that need one."""
+
+    text: str
+    fixed: Mapping[str, Any]
+    binds: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    results: tuple[tuple[int, Callable[[Any], Any]], ...]
 
 
 class Tx(Protocol):
@@ -33,6 +77,10 @@ class Tx(Protocol):
 
     async def one(self, statement: sa.Executable, parameters: Parameters | None = None) -> Row | None:
         """The first row, or None."""
+        ...
+
+    async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The first row of a prepared statement, or None."""
         ...
 
     async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:

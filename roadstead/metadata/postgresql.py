@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from roadstead.errors import StartRefused, Unavailable
-from roadstead.metadata.database import Dialect, Parameters, Row
+from roadstead.metadata.database import Dialect, Parameters, Prepared, Row
 
 
 class PostgresqlTx:
@@ -27,6 +27,9 @@ class PostgresqlTx:
 
     async def one(self, statement: sa.Executable, parameters: Parameters | None = None) -> Row | None:
         return (await self._connection.execute(statement, parameters)).first()
+
+    async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        return (await self._connection.execute(prepared.statement, parameters)).first()
 
     async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:
         return (await self._connection.execute(statement, parameters)).scalar()

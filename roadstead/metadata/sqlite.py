@@ -14,7 +14,7 @@ import contextlib
 import os
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from roadstead.errors import StartRefused, Unavailable
-from roadstead.metadata.database import Dialect, Parameters, Row
+from roadstead.metadata.database import Dialect, Parameters, Prepared, Row
 
 _LOCK_SECONDS = 30.0
 _CHECKPOINT_SECONDS = 1.0
@@ -36,8 +36,9 @@ class SqliteTx:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, driver: sqlite3.Connection) -> None:
         self._connection = connection
+        self._driver = driver
         self.callbacks: list[Callable[[], None]] = []
 
     async def all(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[Row]:
@@ -45,6 +46,18 @@ class SqliteTx:
 
     async def one(self, statement: sa.Executable, parameters: Parameters | None = None) -> Row | None:
         return self._connection.execute(statement, parameters).first()
+
+    async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        plan = prepared.plan(self._connection.dialect)
+        given = {**plan.fixed, **parameters}
+        values = [given[name] if turn is None else turn(given[name]) for name, turn in plan.binds]
+        row: tuple[Any, ...] | None = self._driver.execute(plan.text, values).fetchone()
+        if row is None or not plan.results:
+            return row
+        found = list(row)
+        for place, turn in plan.results:
+            found[place] = turn(found[place])
+        return found
 
     async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:
         return self._connection.execute(statement, parameters).scalar()
@@ -127,6 +140,7 @@ class SqliteDatabase:
         except (OSError, sa.exc.DBAPIError) as error:
             reason = error.orig if isinstance(error, sa.exc.DBAPIError) else error.strerror
             raise StartRefused(f"cannot open the database {path}: {reason}") from error
+        self._writing, self._reading = _driver_of(self._writer), _driver_of(self._reader)
         self._path = path
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="sqlite")
         self._flush = LogFlush(path.with_name(path.name + "-wal"), self._pool)
@@ -136,11 +150,11 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqliteTx]:
-        yield SqliteTx(self._reader)
+        yield SqliteTx(self._reader, self._reading)
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[SqliteTx]:
-        tx = SqliteTx(self._writer)
+        tx = SqliteTx(self._writer, self._writing)
         async with self._lane:
             await self._begin()
             try:
@@ -193,6 +207,12 @@ class SqliteDatabase:
         self._writer.close()
         self._reader.close()
         self._engine.dispose()
+
+
+def _driver_of(connection: sa.Connection) -> sqlite3.Connection:
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101
+    return driver
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

@@ -26,7 +26,7 @@ class CreateInstanceToken(Wire, frozen=True, kw_only=True):
     """A new access credential."""
 
     registry_id: str
-    token_type: Literal["temp", "longterm"] = "temp"
+    token_type: Literal["temp", "longterm"] = "temp"  # noqa: S105  a kind, not a secret
     desc: str = ""
 
 
@@ -89,7 +89,7 @@ async def create_instance_token(call: Call, request: CreateInstanceToken) -> Cre
         raise NotAuthenticated("credential: log in first")
     if len(request.desc) > 200:
         raise InvalidInput("Desc has up to 200 characters")
-    if request.token_type == "temp":
+    if request.token_type == "temp":  # noqa: S105
         return _temporary(call)
     credential_id, secret = random_id(20), random_secret()
     await credentials.add(

@@ -93,6 +93,21 @@ async def test_flushes_joined_bytes_before_they_get_their_name(
     assert [flushed[0].parent, *flushed[1:]] == [folder / "tmp", folder / "blobs", folder / "uploads/u"]
 
 
+async def test_lists_only_the_folder_that_the_prefix_names(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("blobs/sha256/ab/abc", "blobs/sha256/ab/abd", "blobs/sha256/cd/cde", "uploads/u/1"):
+        await put(store, key, b"x")
+    walked: list[Path] = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: [walked.append(path), scan(path)][1])
+    assert set(await keys(store, "blobs/sha256/ab/abc")) == {"blobs/sha256/ab/abc"}
+    assert walked == [folder / "blobs/sha256/ab"]
+    walked.clear()
+    assert set(await keys(store, "blobs/sha256/c")) == {"blobs/sha256/cd/cde"}
+    assert walked == [folder / "blobs/sha256", folder / "blobs/sha256/cd"]
+
+
 async def test_removes_folders_that_uploads_leave_empty(store: LocalStore, folder: Path) -> None:
     await put(store, "uploads/a/1", b"x")
     await put(store, "uploads/b/1", b"x")

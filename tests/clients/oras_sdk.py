@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NoReturn
+from urllib.parse import quote
 
 import oras.oci  # type: ignore[import-untyped]
 import oras.provider  # type: ignore[import-untyped]
@@ -27,6 +28,7 @@ class Oras:
     """The library's client for one registry.
 
     `token` follows the registry's pointer to its token service, `basic` sends user and password with every request.
+    By `token` it can only read: it asks for one token, for its first request's scope, and keeps that to the end.
     The library meets most failures by minutes of waiting and repeating; here the first of them is the answer.
     """
 
@@ -88,7 +90,7 @@ class Oras:
     def referrers(self, repository: str, digest: str, artifact_type: str | None = None) -> list[dict[str, Any]]:
         """The descriptors of what names this digest as its subject."""
         container = self._oras.get_container(f"{repository}:any")
-        query = f"?artifactType={artifact_type}" if artifact_type else ""
+        query = f"?artifactType={quote(artifact_type)}" if artifact_type else ""
         url = f"http://{self._registry}/v2/{container.api_prefix}/referrers/{digest}{query}"
         answer = self._oras.do_request(url)
         if answer.status_code != 200:

@@ -270,13 +270,16 @@ class JobQueueContract:
     async def test_only_old_done_jobs_are_pruned_a_batch_at_a_time(
         self, database: Database, table: JobTable[Bench], clock: FakeClock
     ) -> None:
-        await enter(database, table, stumble, *range(6))
-        leases = await claim(database, table, clock)
+        await enter(database, table, note, *range(7))
+        await enter(database, table, hold, 7)
+        *old, young, left = await claim(database, table, clock, limit=7)
         async with database.write() as tx:
-            for lease in leases[:4]:
+            for lease in old:
                 await queues.finish(tx, lease, clock())
-            await queues.finish(tx, leases[4], clock.turn(days=7))
+            (dead,) = await queues.claim(tx, table, "slow", 1, clock(), clock() + LEASE)
+            assert await queues.fail(tx, dead, "error", clock(), 1.0) == "failed"
+            await queues.finish(tx, young, clock.turn(days=7))
         async with database.write() as tx:
             before = clock.turn(seconds=1) - timedelta(days=7)
-            assert [await queues.prune(tx, before=before, n=3) for _ in range(3)] == [3, 1, 0]
-        assert [row.id for row in await rows(database)] == [leases[4].id, leases[5].id]
+            assert [await queues.prune(tx, before=before, n=3) for _ in range(3)] == [3, 2, 0]
+        assert [row.id for row in await rows(database)] == [young.id, left.id, dead.id]

@@ -6,6 +6,7 @@ import functools
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 import pytest
@@ -24,6 +25,7 @@ BACKENDS = ("sqlite_disk", "postgres_s3")
 IMAGE_CLIENTS = ("podman", "buildah", "skopeo", "docker", "ctr")
 
 CreateNamespace = Callable[[RoadsteadServer, bool], str]
+MakeOras = Callable[[Literal["basic", "token"]], Oras]
 MakeClient = Callable[[str], ImageClient]
 
 
@@ -95,13 +97,26 @@ def skopeo(served: RoadsteadServer, owner: Login, tmp_path: Path) -> Iterator[Sk
     client.close()
 
 
-@pytest.fixture(params=["token", "basic"])
-def oras(request: pytest.FixtureRequest, served: RoadsteadServer, owner: Login, tmp_path: Path) -> Iterator[Oras]:
-    """The ORAS library, logged in as the owner, with each of its two ways to show that."""
-    client = Oras(tmp_path / "oras", served.address, request.param)
+@pytest.fixture
+def make_oras(served: RoadsteadServer, tmp_path: Path) -> Iterator[MakeOras]:
+    """Clients of the ORAS library by their way to authenticate, `basic` or `token`, each not logged in."""
+    made: list[Oras] = []
+
+    def make(authentication: Literal["basic", "token"]) -> Oras:
+        made.append(Oras(tmp_path / f"oras-{uuid.uuid4().hex[:8]}", served.address, authentication))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def oras(make_oras: MakeOras, owner: Login) -> Oras:
+    """The ORAS library, logged in as the owner."""
+    client = make_oras("basic")
     client.login(owner)
-    yield client
-    client.close()
+    return client
 
 
 @pytest.fixture(params=[4, 3], ids=["helm4", "helm3"])

@@ -11,6 +11,7 @@ from tests.clients.interface import ClientFailed, Login
 from tests.clients.layouts import MANIFEST, make_image
 from tests.clients.oras_sdk import Oras
 from tests.clients.skopeo import Skopeo
+from tests.end_to_end.conftest import MakeOras
 from tests.end_to_end.observations import upload_requests
 from tests.servers.roadstead import RoadsteadServer
 
@@ -68,15 +69,30 @@ def test_deleted_artifact_is_no_longer_discovered(
 
 
 def test_files_are_not_pushed_with_a_wrong_password(
-    served: RoadsteadServer, owner: Login, private_place: str, tmp_path: Path
+    make_oras: MakeOras, owner: Login, private_place: str, tmp_path: Path
 ) -> None:
-    client = Oras(tmp_path / "stranger", served.address, "basic")
-    client.login(Login(owner.user, "not-the-token"))
-    try:
-        with pytest.raises(ClientFailed, match=STRANGER):
-            client.push(f"{private_place}/files:1.0", [written(tmp_path / "notes.txt", b"notes")])
-    finally:
-        client.close()
+    stranger = make_oras("basic")
+    stranger.login(Login(owner.user, "not-the-token"))
+    with pytest.raises(ClientFailed, match=STRANGER):
+        stranger.push(f"{private_place}/files:1.0", [written(tmp_path / "notes.txt", b"notes")])
+
+
+@pytest.mark.parametrize("login_needed", [True, False], ids=["private", "public"])
+def test_files_are_pulled_by_the_token_service(
+    login_needed: bool,
+    make_oras: MakeOras,
+    oras: Oras,
+    owner: Login,
+    private_place: str,
+    public_place: str,
+    tmp_path: Path,
+) -> None:
+    reference = f"{private_place if login_needed else public_place}/files:1.0"
+    oras.push(reference, [written(tmp_path / "notes.txt", b"notes")])
+    reader = make_oras("token")
+    if login_needed:
+        reader.login(owner)
+    assert reader.pull(reference) == {"notes.txt": b"notes"}
 
 
 def test_chart_comes_back_identical(

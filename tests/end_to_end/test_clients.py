@@ -15,7 +15,7 @@ from tests.end_to_end.conftest import MakeClient
 from tests.end_to_end.observations import registry_digest, repository_of, upload_requests
 from tests.servers.roadstead import RoadsteadServer
 
-REFUSED = r"(?i)unauthorized|authentication required|denied|incorrect username or password|invalid username/password"
+REFUSED = r"(?i)unauthorized|authorization failed|denied|incorrect username or password|invalid username/password"
 
 
 def assert_same(client: ImageClient, reference: str, layout: Layout) -> None:

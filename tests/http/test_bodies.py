@@ -7,7 +7,7 @@ import hashlib
 import random
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -39,9 +39,9 @@ def receives(*parts: bytes, gone: bool = False) -> Receive:
     return receive
 
 
-def scope(method: str = "PUT", length: int | None = None, **extensions: object) -> Scope:
+def scope(method: str = "PUT", length: int | None = None, extensions: Mapping[str, object] | None = None) -> Scope:
     headers = [] if length is None else [(b"content-length", b"%d" % length)]
-    return {"type": "http", "method": method, "headers": headers, "extensions": extensions}
+    return {"type": "http", "method": method, "headers": headers, "extensions": extensions or {}}
 
 
 def too_large() -> ManifestTooLarge:
@@ -69,7 +69,7 @@ class Wall(Pot):
 
 def test_the_servers_own_body_is_taken_when_offered() -> None:
     lent = StreamedBody(receives(), 5)
-    assert request_body(scope(length=5, **{"roadstead.body": lent}), receives()) is lent
+    assert request_body(scope(length=5, extensions={"roadstead.body": lent}), receives()) is lent
     assert request_body(scope(length=5), receives()).length == 5
     assert request_body({"type": "http", "headers": []}, receives()).length is None
 
@@ -193,22 +193,22 @@ async def test_a_file_is_streamed_where_nothing_better_is_offered(file: Path, st
 
 
 async def test_a_file_is_left_to_the_server_where_it_can_be(file: Path) -> None:
-    whole = {"http.response.pathsend": {}}
-    ranges = {**whole, "roadstead.pathsend_range": {}}
+    whole: dict[str, object] = {"http.response.pathsend": {}}
+    ranges: dict[str, object] = {**whole, "roadstead.pathsend_range": {}}
     message = {"type": "http.response.pathsend", "path": str(file)}
     sent = Sent()
-    await send_file(scope("GET", **whole), sent, file, 0, 3_000_000)
-    await send_file(scope("GET", **ranges), sent, file, 5, 10)
+    await send_file(scope("GET", extensions=whole), sent, file, 0, 3_000_000)
+    await send_file(scope("GET", extensions=ranges), sent, file, 5, 10)
     assert sent.messages == [message, {**message, "offset": 5, "count": 5}]
     part = Sent()
-    await send_file(scope("GET", **whole), part, file, 5, 10)
+    await send_file(scope("GET", extensions=whole), part, file, 5, 10)
     assert part.body == file.read_bytes()[5:10]
 
 
 @pytest.mark.parametrize("extension", ["x", "roadstead.pathsend_range"])
 async def test_head_sends_nothing(file: Path, extension: str) -> None:
     sent = Sent()
-    await send_file(scope("HEAD", **{extension: {}}), sent, file, 0, 3_000_000)
+    await send_file(scope("HEAD", extensions={extension: {}}), sent, file, 0, 3_000_000)
     assert sent.body == b""
 
 

@@ -19,12 +19,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roadstead.errors import StartRefused
 from roadstead.http.server import serve, server_config
@@ -406,6 +409,49 @@ def test_the_ordinary_path_serves_when_every_thread_is_taken(app: Application, b
         assert_arrived(first.answer(), BIG, "transfer")
 
 
+PAYLOADS = (b"", b"hello", BIG[:65_536], BIG[:65_537], BIG[:400_000])
+
+
+@hypothesis.settings(max_examples=40, deadline=None)
+@given(
+    kinds=st.lists(st.tuples(st.sampled_from(["GET", "PATCH", "chunked", "DELETE", "refuse"]), st.integers(0, 4))),
+    cuts=st.lists(st.integers(0, 600_000), max_size=8),
+    pause=st.booleans(),
+)
+def test_any_requests_in_any_packets_get_their_answers(
+    server: Served, kinds: list[tuple[str, int]], cuts: list[int], pause: bool
+) -> None:
+    requests, expected = [], []
+    for kind, number in kinds:
+        payload = PAYLOADS[number]
+        if kind == "GET":
+            requests.append(GET)
+        elif kind == "refuse":
+            requests.append(sized("PUT", "/refuse", payload[:60_000]))
+        elif kind == "chunked":
+            requests.append(in_chunks("PATCH", "/body", payload, [50_000, 1]))
+        else:
+            requests.append(sized(kind, "/body", payload))
+        expected.append({"GET": 200, "refuse": 401}.get(kind, payload))
+    stream = b"".join(requests)
+    with server.wire() as wire, ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(send_in_parts, wire, stream, cuts, pause)
+        for outcome in expected:
+            if isinstance(outcome, bytes):
+                assert_arrived(wire.answer(), outcome)
+            else:
+                assert wire.answer().status == outcome
+        sending.result()
+        assert_alive(wire)
+
+
+def send_in_parts(wire: Wire, stream: bytes, cuts: list[int], pause: bool) -> None:
+    for start, stop in itertools.pairwise(sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})):
+        wire.send(stream[start:stop])
+        if pause:
+            _let_the_server_read()
+
+
 # Files
 
 
@@ -438,7 +484,6 @@ def test_head_of_a_file_has_no_body(wire: Wire, blob: Path) -> None:
 
 
 def test_a_file_comes_after_what_was_written_before_it(wire: Wire, blob: Path) -> None:
-    wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     wire.send(head("GET", "/stream") + head("GET", "/file"))
     _let_the_server_read()
     assert wire.answer().body == bytes(16 * MIB)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -113,12 +114,21 @@ def on_postgres(url: str) -> dict[str, str]:
     return {"ROADSTEAD_DATABASE": url}
 
 
-def on_s3(*, endpoint: str, bucket: str, access_key: str, secret_key: str, delivery: str) -> dict[str, str]:
-    """The settings that keep blobs in this bucket, and how they reach clients: `redirect` or `stream`."""
+def on_s3(
+    *,
+    endpoint: str,
+    bucket: str,
+    access_key: str,
+    secret_key: str,
+    delivery: Literal["redirect", "stream"],
+    prefix: str = "",
+) -> dict[str, str]:
+    """The settings that keep blobs under the prefix of this bucket, and how they reach clients."""
     return {
         "ROADSTEAD_STORAGE_KIND": "s3",
         "ROADSTEAD_STORAGE_ENDPOINT": endpoint,
         "ROADSTEAD_STORAGE_BUCKET": bucket,
+        "ROADSTEAD_STORAGE_PREFIX": prefix,
         "ROADSTEAD_STORAGE_ACCESS_KEY": access_key,
         "ROADSTEAD_STORAGE_SECRET_KEY": secret_key,
         "ROADSTEAD_STORAGE_DELIVERY": delivery,

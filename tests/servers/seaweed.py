@@ -70,7 +70,9 @@ class S3Server:
             if error.code != 404:
                 raise
             return []
-        return [base64.b64decode(entry["Extended"]["key"]).decode() for entry in entries or []]
+        # A part that was under way during an abort may come to rest afterwards, without an upload: not one of these.
+        begun = [entry["Extended"] for entry in entries or [] if entry["Extended"]]
+        return [base64.b64decode(extended["key"]).decode() for extended in begun]
 
     def stop(self) -> None:
         """The server has ended and its folder is removed."""
