@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -225,6 +226,4 @@ class DockerRegistry(Server):
 
 def version_of_peer() -> str:
     """What the other server calls itself."""
-    import subprocess
-
     return subprocess.run(["docker-registry", "--version"], capture_output=True, text=True, check=True).stdout.strip()

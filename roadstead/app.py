@@ -83,13 +83,17 @@ def job_table() -> JobTable[Context]:
     """Every job that this release knows."""
     table: JobTable[Context] = JobTable()
     table.add(gc.collect_garbage)
+    table.add(gc.prune_jobs)
     return table
 
 
 def worker(ctx: Context) -> Worker[Context]:
     """The worker of one process."""
-    collection = every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments())
-    return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=[collection])
+    schedules = [
+        every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments()),
+        every(6 * 3600, gc.prune_jobs, gc.NoArguments()),
+    ]
+    return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 
 
 class Application:

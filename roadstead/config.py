@@ -96,7 +96,7 @@ class Collection(Struct, frozen=True, forbid_unknown_fields=True):
     upload_seconds: Annotated[
         int, _says("Seconds after its last chunk that an upload session can be resumed", ge=1)
     ] = 24 * 3600
-    interval_seconds: Annotated[int, _says("Seconds between two rounds of collection", ge=1)] = 60
+    interval_seconds: Annotated[int, _says("Seconds between two rounds of collection, up to a day", ge=1, le=86400)] = 60
     batch: Annotated[int, _says("Rows that one step of collection takes", ge=1)] = 200
 
 

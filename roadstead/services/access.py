@@ -125,7 +125,7 @@ def _problem(presented: Presented, facts: Facts) -> str:
     wrong = "the username or password is wrong"
     if facts.account_id is None:
         return wrong
-    if presented.credential_id:
+    if presented.kind is CredentialKind.LONG_TERM:
         if facts.secret_hash is None:
             return wrong
         if presented.secret_hash and not hmac.compare_digest(presented.secret_hash, facts.secret_hash):

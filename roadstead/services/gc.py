@@ -14,10 +14,14 @@ from datetime import timedelta
 import msgspec
 
 from roadstead.blobs.store import blob_key
-from roadstead.jobs.queue import job
+from roadstead.jobs.queue import job, prune
 from roadstead.metadata import collection, credentials, layers
 from roadstead.services.context import Context
 from roadstead.services.layers import discard
+
+# Longer than the longest period of a schedule, whose rows say which slots were entered.
+_JOBS_KEPT = timedelta(days=3)
+_PRUNED = 500
 
 Step = Callable[[Context], Awaitable[int]]
 
@@ -40,6 +44,16 @@ class Collected(msgspec.Struct, frozen=True):
 async def collect_garbage(ctx: Context, arguments: NoArguments) -> None:
     """Whatever could be collected when the round began is gone."""
     await collect(ctx)
+
+
+@job(queue="collection", attempts=3)
+async def prune_jobs(ctx: Context, arguments: NoArguments) -> None:
+    """Rows of jobs that were done some days ago are gone."""
+    before = ctx.clock() - _JOBS_KEPT
+    removed = _PRUNED
+    while removed == _PRUNED:
+        async with ctx.database.write(durable=False) as tx:
+            removed = await prune(tx, before=before, n=_PRUNED)
 
 
 async def collect(ctx: Context) -> Collected:

@@ -30,10 +30,14 @@ MakeClient = Callable[[str], ImageClient]
 
 
 @pytest.fixture(params=BACKENDS)
-def served(request: pytest.FixtureRequest) -> RoadsteadServer:
-    """The running product, over each pair of database and blob store."""
+def served(request: pytest.FixtureRequest) -> Iterator[RoadsteadServer]:
+    """The running product, over each pair of database and blob store; a failing test shows its log of the time."""
     server: RoadsteadServer = request.getfixturevalue(request.param)
-    return server
+    before = server.log.stat().st_size
+    yield server
+    with server.log.open(errors="replace") as log:
+        log.seek(before)
+        print(log.read())
 
 
 @pytest.fixture(scope="session")

@@ -28,5 +28,14 @@ def registry_digest(http: httpx2.Client, reference: str) -> str:
 
 def upload_requests(served: RoadsteadServer, reference: str) -> int:
     """How many uploads of blobs into the repository of a reference clients have asked for so far."""
-    asked = re.compile(rf"POST.*/v2/{re.escape(repository_of(reference))}/blobs/uploads/")
+    return _requests(served, "POST", reference, "uploads/")
+
+
+def download_requests(served: RoadsteadServer, reference: str) -> int:
+    """How many blobs of the repository of a reference clients have asked for so far."""
+    return _requests(served, "GET", reference, "sha256:")
+
+
+def _requests(served: RoadsteadServer, method: str, reference: str, what: str) -> int:
+    asked = re.compile(rf"{method}.*/v2/{re.escape(repository_of(reference))}/blobs/{what}")
     return len(asked.findall(served.log.read_text()))

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.clients.interface import ClientFailed, ImageClient, Login
+from tests.clients.interface import ClientFailed, ImageClient, Login, Pulled
 from tests.clients.layouts import LARGE, Layout, make_image, make_index
 from tests.clients.skopeo import Skopeo
 from tests.end_to_end.conftest import MakeClient
-from tests.end_to_end.observations import registry_digest, repository_of, upload_requests
+from tests.end_to_end.observations import download_requests, registry_digest, repository_of, upload_requests
 from tests.servers.roadstead import RoadsteadServer
 
 REFUSED = r"(?i)unauthorized|authorization failed|denied|incorrect username or password|invalid username/password"
@@ -26,14 +26,21 @@ def assert_same(client: ImageClient, reference: str, layout: Layout) -> None:
 
 
 def test_pushed_image_comes_back_identical(
-    client: ImageClient, owner: Login, private_place: str, http: httpx2.Client, tmp_path: Path
+    served: RoadsteadServer,
+    client: ImageClient,
+    owner: Login,
+    private_place: str,
+    http: httpx2.Client,
+    tmp_path: Path,
 ) -> None:
     layout, reference = make_image(tmp_path / "layout", LARGE), f"{private_place}/app:1.0"
     client.login(owner)
     pushed = client.push(layout, reference)
     assert pushed.digest == registry_digest(http, reference)
-    assert client.pull(reference).manifest == pushed.digest
-    assert_same(client, reference, layout)
+    downloads = download_requests(served, reference)
+    pulled = client.pull(reference)
+    assert pulled == Pulled(pushed.digest, layout.image.config, layout.image.diffs)
+    assert download_requests(served, reference) > downloads + len(layout.image.diffs)
 
 
 def test_second_push_sends_no_layer(
