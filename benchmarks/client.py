@@ -1,4 +1,4 @@
-"""A client for large bodies that costs next to nothing: blocking sockets, buffers made once, nothing copied or hashed.
+"""A client for large bodies that costs next to nothing: blocking sockets, buffers made once, no copies, no hashes.
 
 What it receives lands in one buffer again and again; what it sends are views of bytes that were made before. One
 thread for each connection is enough, because the calls that move bytes release the interpreter lock.

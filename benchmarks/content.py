@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from benchmarks.client import Buffer, Connection, head_of
 
@@ -26,38 +27,49 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer: its digest, its size, and its bytes as they are with a length and as they are in chunks."""
-
-    digest: str
-    size: int
-    plain: tuple[Buffer, ...]
-    chunked: tuple[Buffer, ...]
-
-
 class Layers:
     """New layers of one size."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._shared = os.urandom(size - _TAIL)
-        self._hash = hashlib.sha256(self._shared)
-        self._chunks = memoryview(_in_chunks(self._shared))
+        self.shared = memoryview(os.urandom(size - _TAIL))
+        self._hash = hashlib.sha256(self.shared)
+
+    @cached_property
+    def chunks(self) -> memoryview:
+        """The shared bytes in chunks, as they go over the wire."""
+        return memoryview(_in_chunks(self.shared))
 
     def new(self) -> Layer:
         """A layer like no other."""
         tail = os.urandom(_TAIL)
         whole = self._hash.copy()
         whole.update(tail)
-        ending = b"%x\r\n%b\r\n0\r\n\r\n" % (_TAIL, tail)
-        return Layer(
-            f"sha256:{whole.hexdigest()}", self.size, (memoryview(self._shared), tail), (self._chunks, ending)
-        )
+        return Layer(f"sha256:{whole.hexdigest()}", self, tail)
 
 
-def _in_chunks(data: bytes) -> bytes:
-    pieces = (data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK))
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: its digest, and the bytes that it shares and has alone."""
+
+    digest: str
+    family: Layers
+    tail: bytes
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.family.size
+
+    def body(self, *, chunked: bool) -> tuple[Buffer, Buffer]:
+        """What a request with this layer sends after its head, whole or in chunks."""
+        if not chunked:
+            return self.family.shared, self.tail
+        return self.family.chunks, b"%x\r\n%b\r\n0\r\n\r\n" % (_TAIL, self.tail)
+
+
+def _in_chunks(data: memoryview) -> bytes:
+    pieces = (bytes(data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
@@ -72,7 +84,7 @@ def push_layer(connection: Connection, repository: str, headers: bytes, layer: L
     framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {layer.size}"
     kind = "Content-Type: application/octet-stream"
     fill = head_of("PATCH", answer.location, headers, kind, framing)
-    answer = connection.ask(fill, layer.chunked if chunked else layer.plain)
+    answer = connection.ask(fill, layer.body(chunked=chunked))
     answer.expect(202)
     connection.ask(finish_of(answer.location, layer.digest, headers)).expect(201)
 

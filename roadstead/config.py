@@ -96,7 +96,9 @@ class Collection(Struct, frozen=True, forbid_unknown_fields=True):
     upload_seconds: Annotated[
         int, _says("Seconds after its last chunk that an upload session can be resumed", ge=1)
     ] = 24 * 3600
-    interval_seconds: Annotated[int, _says("Seconds between two rounds of collection, up to a day", ge=1, le=86400)] = 60
+    interval_seconds: Annotated[
+        int, _says("Seconds between two rounds of collection, up to a day", ge=1, le=86400)
+    ] = 60
     batch: Annotated[int, _says("Rows that one step of collection takes", ge=1)] = 200
 
 
@@ -182,8 +184,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def address(self) -> tuple[str, int]:
-        """The host and port of `listen`; an empty host means every address."""
-        host, _, port = self.listen.rpartition(":")
+        """The host and port of `listen`; an empty host means every address. Raises ValueError for no port."""
+        host, colon, port = self.listen.rpartition(":")
+        if not (colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+            raise ValueError(f"{self.listen!r} has no port from 0 to 65535")
         return host.strip("[]"), int(port)
 
     @property
@@ -205,7 +209,7 @@ def load(
     if file is not None:
         try:
             tree = tomllib.loads(file.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise StartRefused(f"cannot read the configuration file {file}: {error}") from error
     _apply_environment(tree, os.environ if environment is None else environment)
     tree.update({name: value for name, value in (options or {}).items() if value is not None})
@@ -215,7 +219,7 @@ def load(
     except msgspec.ValidationError as error:
         raise StartRefused(f"configuration: {error}") from error
     except ValueError as error:
-        raise StartRefused(f"configuration: listen must be HOST:PORT, not {tree.get('listen')!r}") from error
+        raise StartRefused(f"configuration: listen must be HOST:PORT, not {settings.listen!r}") from error
     return settings
 
 
@@ -240,7 +244,9 @@ def _apply_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> 
             raise StartRefused(f"{variable} is not a setting; see docs/reference/settings.md")
         section, name, kind = known[variable]
         target = tree if section is None else tree.setdefault(section, {})
-        target[name] = _parse(variable, text, kind)
+        # What is no table here is refused with the other types, when all is read.
+        if isinstance(target, dict):
+            target[name] = _parse(variable, text, kind)
 
 
 def _parse(variable: str, text: str, kind: Any) -> Any:

@@ -7,6 +7,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── NameInvalid         400  InvalidParameter                     NAME_INVALID
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
+    │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   │   └── RangeInvalid    416  InvalidParameter                     BLOB_UPLOAD_INVALID

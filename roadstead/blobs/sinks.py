@@ -68,7 +68,7 @@ class FileSink:
     def write(self, data: memoryview, /) -> None:
         """`data` is in the file and hashed or about to be. Raises ConnectionAbortedError after `abort`."""
         with self._lock:
-            if False:
+            if self._closed:
                 raise ConnectionAbortedError("the upload was given up")
             if self._behind is None and self.size >= self._behind_from:
                 self._move_hashing()
@@ -87,7 +87,7 @@ class FileSink:
     def finish(self) -> None:
         """Every byte is on the medium and hashed; the file is closed."""
         with self._lock:
-            if False:
+            if self._closed:
                 raise ConnectionAbortedError("the upload was given up")
             os.fdatasync(self._file)
             if self._behind is not None:

@@ -27,6 +27,15 @@ _ELSEWHERE = (
     "application/vnd.docker.image.rootfs.foreign.",
 )
 
+# What a database's integer holds; nothing real comes near.
+_LARGEST_SUM = (1 << 63) - 1
+
+
+_SCHEMA_1 = (
+    "docker image manifest version 2, schema 1 is not supported: it was replaced in 2017; push the image again "
+    "with a current client (docker schema 2 or OCI)"
+)
+
 
 class _Platform(Struct, frozen=True):
     architecture: str = ""
@@ -54,8 +63,6 @@ class _Document(Struct, frozen=True, rename="camel"):
     manifests: tuple[_Descriptor, ...] | None = None
     subject: _Descriptor | None = None
     annotations: dict[str, str] | None = None
-    fs_layers: msgspec.Raw | None = msgspec.field(default=None, name="fsLayers")
-    signatures: msgspec.Raw | None = None
 
 
 _decode = msgspec.json.Decoder(_Document).decode
@@ -98,29 +105,30 @@ def parse(body: bytes, content_type: str, most_entries: int) -> Manifest:
 
     Raises ManifestInvalid, naming the field, for anything that is not one of the accepted documents.
     """
+    announced = content_type.partition(";")[0].strip().lower()
+    if announced.startswith("application/vnd.docker.distribution.manifest.v1"):
+        raise ManifestInvalid(_SCHEMA_1)
     try:
         document = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestInvalid(f"the manifest does not parse: {error}") from error
-    media_type = _media_type(document, content_type)
+    media_type = _media_type(document, announced)
     entries = document.manifests if media_type in INDEX_TYPES else document.layers
     if entries is not None and len(entries) > most_entries:
         raise ManifestInvalid(
             f"the manifest names {len(entries)} parts; this registry takes up to {most_entries} "
             "(setting limits.manifest_entries)"
         )
-    read = _index if media_type in INDEX_TYPES else _image
-    return read(document, media_type)
+    manifest = (_index if media_type in INDEX_TYPES else _image)(document, media_type)
+    if len(body) + sum(part.size for part in (*manifest.blobs, *manifest.members)) > _LARGEST_SUM:
+        raise ManifestInvalid("the sizes that the manifest names add up to more than there can be")
+    return manifest
 
 
-def _media_type(document: _Document, content_type: str) -> str:
+def _media_type(document: _Document, announced: str) -> str:
     """What the document is: as it says itself, as it was pushed, or as its fields tell."""
-    announced = content_type.partition(";")[0].strip().lower()
-    if document.schema_version == 1 or announced.startswith("application/vnd.docker.distribution.manifest.v1"):
-        raise ManifestInvalid(
-            "docker image manifest version 2, schema 1 is not supported: it was replaced in 2017; push the image "
-            "again with a current client (docker schema 2 or OCI)"
-        )
+    if document.schema_version == 1:
+        raise ManifestInvalid(_SCHEMA_1)
     if document.schema_version != 2:
         raise ManifestInvalid("schemaVersion must be 2")
     own = document.media_type
@@ -143,7 +151,7 @@ def _index(document: _Document, media_type: str) -> Manifest:
     members = tuple(_part(entry, f"manifests[{place}]") for place, entry in enumerate(document.manifests))
     return Manifest(
         media_type=media_type,
-        artifact_type=document.artifact_type or None,
+        artifact_type=_artifact_type(document),
         config=None,
         blobs=(),
         members=members,
@@ -162,10 +170,13 @@ def _image(document: _Document, media_type: str) -> Manifest:
     config = _part(document.config, "config")
     layers = [_part(entry, f"layers[{place}]") for place, entry in enumerate(document.layers)]
     stored = [part for part in layers if not part.media_type.startswith(_ELSEWHERE)]
-    unique = {part.digest: part for part in (config, *stored)}
+    unique = {config.digest: config}
+    for part in stored:
+        if unique.setdefault(part.digest, part).size != part.size:
+            raise ManifestInvalid(f"the manifest says two sizes of {part.digest}")
     return Manifest(
         media_type=media_type,
-        artifact_type=document.artifact_type or None,
+        artifact_type=_artifact_type(document),
         config=config,
         blobs=tuple(unique.values()),
         members=(),
@@ -178,16 +189,30 @@ def _subject(document: _Document) -> Digest | None:
     return _part(document.subject, "subject").digest if document.subject is not None else None
 
 
+def _artifact_type(document: _Document) -> str | None:
+    _check_printable(document.artifact_type or "", "artifactType")
+    return document.artifact_type or None
+
+
+def _check_printable(text: str, field: str) -> None:
+    """Returns when `text` can stand in a list or a database; raises ManifestInvalid for control characters."""
+    if not text.isprintable():
+        raise ManifestInvalid(f"{field} must not hold control characters")
+
+
 def _part(entry: _Descriptor, field: str) -> Part:
     if entry.size < 0:
         raise ManifestInvalid(f"{field}.size must not be negative")
     if not entry.media_type:
         raise ManifestInvalid(f"{field}.mediaType must not be empty")
+    platform = str(entry.platform or "")
+    _check_printable(entry.media_type, f"{field}.mediaType")
+    _check_printable(platform, f"{field}.platform")
     try:
         digest = Digest.parse(entry.digest)
     except DigestInvalid as error:
         raise ManifestInvalid(f"{field}.digest: {error.message}") from error
-    return Part(digest, entry.size, entry.media_type, str(entry.platform or ""))
+    return Part(digest, entry.size, entry.media_type, platform)
 
 
 def platforms(manifest: Manifest) -> str:

@@ -49,9 +49,14 @@ class Entry:
         except Exception as error:  # noqa: BLE001  the last place that can still answer and log
             await self._refuse(exchange, fault(exchange, error))
         if self._log_requests:
-            seconds = round(time.perf_counter() - began, 4)
             _log.info(
-                "request", method=exchange.method, path=path, request_id=exchange.origin.request_id, seconds=seconds
+                "request",
+                method=exchange.method,
+                path=path,
+                status=exchange.status,
+                request_id=exchange.origin.request_id,
+                address=exchange.origin.address,
+                seconds=round(time.perf_counter() - began, 4),
             )
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> Exchange:

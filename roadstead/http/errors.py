@@ -18,10 +18,6 @@ from roadstead.http.exchange import JSON, Exchange, Headers
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
-class InternalFault(AppError):
-    """Something that nobody foresaw; the log has it under the request id."""
-
-
 def oci_body(error: AppError, request_id: str) -> bytes:
     """The error as distribution-spec "Error Codes" has it; the detail carries the request id."""
     detail = {**(error.detail or {}), "request_id": request_id}
@@ -51,7 +47,7 @@ def challenge(exchange: Exchange, error: NotAuthenticated, scope: str) -> str:
     if scope:
         parts.append(f'scope="{scope}"')
     if exchange.header(b"authorization"):
-        narrow = error.detail is not None and error.detail.get("gate") == "token"
+        narrow = error.detail is not None and "action" in error.detail
         parts.append(f'error="{"insufficient_scope" if narrow else "invalid_token"}"')
     return "Bearer " + ",".join(parts)
 
@@ -65,7 +61,7 @@ def fault(exchange: Exchange, error: Exception) -> AppError:
         path=exchange.path,
         exc_info=error,
     )
-    return InternalFault(
+    return AppError(
         f"an unexpected error occurred; the server's log has it under request {exchange.origin.request_id}"
     )
 

@@ -22,7 +22,7 @@ Headers = list[tuple[bytes, bytes]]
 class Exchange:
     """One request at one instance, and the way to answer it."""
 
-    __slots__ = ("ctx", "instance", "method", "origin", "path", "presented", "receive", "scope", "send", "started")
+    __slots__ = ("ctx", "instance", "method", "origin", "path", "presented", "receive", "scope", "send", "status")
 
     def __init__(
         self, ctx: Context, scope: Scope, receive: Receive, send: Send, instance: ServedInstance, origin: Origin
@@ -36,7 +36,13 @@ class Exchange:
         self.instance = instance
         self.origin = origin
         self.presented: Presented = NOBODY
-        self.started = False
+        # Of the answer; 0 until its head is sent.
+        self.status = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether the head of the answer is sent."""
+        return self.status > 0
 
     @property
     def asker(self) -> Asker:
@@ -63,7 +69,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The head of the answer has been sent; the request id is part of it."""
-        self.started = True
+        self.status = status
         request_id = (b"x-request-id", self.origin.request_id.encode())
         await self.send(
             {"type": "http.response.start", "status": status, "headers": [*headers, request_id, *_VERSION]}

@@ -111,7 +111,8 @@ async def list_referrers(exchange: Exchange, name: RepositoryName, digest: str) 
     """Distribution-spec "Listing Referrers"."""
     subject = Digest.parse(digest)
     page = page_query(exchange)
-    kind = exchange.query().get("artifactType", [""])[0]
+    # A media type holds no blank: one that was sent is a plus sign that the client did not escape.
+    kind = exchange.query().get("artifactType", [""])[0].replace(" ", "+")
     found = await images.referrer_page(
         exchange.ctx, exchange.asker, name, subject, kind, page.last, page.most + 1 if page.most else 0
     )

@@ -279,7 +279,7 @@ class LendingCycle(RequestResponseCycle):
         """An answer before the body came closes the connection, unless what is missing is little enough to drop."""
         if self.more_body:
             unread = self._connection.unread
-            if self.waiting_for_100_continue or self._body_lost or unread is None or unread > SMALL:
+            if self.waiting_for_100_continue or unread is None or unread > SMALL:
                 self.keep_alive = False
 
     def _note(self, name: bytes, value: bytes) -> None:

@@ -167,7 +167,7 @@ async def put(ctx: Context, asker: Asker, name: RepositoryName, incoming: Incomi
             )
         if manifest_id is None:
             raise ReferenceUnknown("a layer was collected while the image was pushed; push the image again")
-        await _tag(tx, admitted, name, repository_id, manifest_id, tags, now)
+        await _tag(tx, repository_id, manifest_id, tags, now)
         await _record_push(tx, admitted, name, digest, manifest.media_type, tags, now)
     return Pushed(digest, manifest.subject, tags, tuple(missing))
 
@@ -270,15 +270,7 @@ def matches(header: str, digest: str | None) -> bool:
     return "*" in tags or digest in tags
 
 
-async def _tag(
-    tx: Tx,
-    admitted: Admitted,
-    name: RepositoryName,
-    repository_id: int,
-    manifest_id: int,
-    tags: Sequence[str],
-    now: datetime,
-) -> None:
+async def _tag(tx: Tx, repository_id: int, manifest_id: int, tags: Sequence[str], now: datetime) -> None:
     for tag in tags:
         await artifacts.put_tag(tx, repository_id, tag, manifest_id, now)
     await repositories.modify(tx, repository_id, visible=True, updated_at=now)

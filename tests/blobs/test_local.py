@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -100,7 +100,12 @@ async def test_lists_only_the_folder_that_the_prefix_names(
         await put(store, key, b"x")
     walked: list[Path] = []
     scan = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: [walked.append(path), scan(path)][1])
+
+    def noting(path: Path) -> Iterator[os.DirEntry[str]]:
+        walked.append(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", noting)
     assert set(await keys(store, "blobs/sha256/ab/abc")) == {"blobs/sha256/ab/abc"}
     assert walked == [folder / "blobs/sha256/ab"]
     walked.clear()
@@ -140,12 +145,14 @@ async def test_an_upload_given_up_cannot_write_into_a_later_file(store: LocalSto
     putting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await putting
-    # The descriptor's number is free now, and the next file to be opened takes it.
-    with (folder / "bystander").open("w+b") as bystander:
-        body.release()
-        assert await asyncio.to_thread(body.ended.wait, 30)
-        assert body.refused.is_set()
-        assert bystander.read() == b""
+    # The descriptor's number is free now, and one of these takes it.
+    bystanders = [(folder / f"bystander{number}").open("w+b") for number in range(30)]
+    body.release()
+    assert await asyncio.to_thread(body.ended.wait, 30)
+    assert isinstance(body.refusal, ConnectionAbortedError)
+    assert [each.read() for each in bystanders] == [b""] * 30
+    for each in bystanders:
+        each.close()
 
 
 @pytest.mark.parametrize("uploads", [1, 2, 5])

@@ -63,7 +63,7 @@ class HeldBody:
         self._rest = rest
         self._released = threading.Event()
         self.held = asyncio.Event()
-        self.refused = threading.Event()
+        self.refusal: Exception | None = None
         self.ended = threading.Event()
 
     @property
@@ -86,8 +86,8 @@ class HeldBody:
             loop.call_soon_threadsafe(self.held.set)
             self._released.wait(30)
             sink.write(memoryview(self._rest))
-        except Exception:
-            self.refused.set()
+        except Exception as error:
+            self.refusal = error
             raise
         finally:
             self.ended.set()

@@ -180,10 +180,14 @@ class Wire:
         if head_only or status < 200:
             return Answer(status, headers, b"")
         if "content-length" in headers:
-            return Answer(status, headers, self._exactly(int(headers["content-length"])))
+            return Answer(status, headers, self.exactly(int(headers["content-length"])))
         if headers.get("transfer-encoding") == "chunked":
             return Answer(status, headers, b"".join(iter(self._chunk, b"")))
         return Answer(status, headers, self.rest())
+
+    def unread(self, data: bytes) -> None:
+        """`data` is read again first."""
+        self._read = data + self._read
 
     def rest(self) -> bytes:
         """Everything until the server closes; a reset is a failure."""
@@ -199,7 +203,7 @@ class Wire:
         return True
 
     def _chunk(self) -> bytes:
-        data = self._exactly(int(self._until(b"\r\n"), 16))
+        data = self.exactly(int(self._until(b"\r\n"), 16))
         assert self._until(b"\r\n") == b"\r\n"
         return data
 
@@ -210,7 +214,8 @@ class Wire:
         found, self._read = self._read[:end], self._read[end:]
         return found
 
-    def _exactly(self, size: int) -> bytes:
+    def exactly(self, size: int) -> bytes:
+        """The next `size` bytes."""
         pieces = [self._read]
         have = len(self._read)
         while have < size:
@@ -241,8 +246,12 @@ class Served:
     trust: ssl.SSLContext | None = None
 
     @contextmanager
-    def wire(self) -> Iterator[Wire]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as plain:
+    def wire(self, receive_buffer: int = 0) -> Iterator[Wire]:
+        with socket.socket() as plain:
+            if receive_buffer:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            plain.settimeout(PATIENCE)
+            plain.connect(("127.0.0.1", self.port))
             if self.trust is None:
                 yield Wire(plain)
                 return
@@ -270,12 +279,15 @@ def served(
     tls: tuple[str, str] | None = None,
     sending: Sending = "mmap",
     stop_seconds: int = 10,
+    send_buffer: int = 0,
 ) -> Iterator[Served]:
     """`app` is served in a thread, on its own event loop; `tls` names the files of a certificate and its key."""
     certificate, key = tls or (None, None)
     config = server_config(app, options or Settings(), certificate=certificate, certificate_key=key, sending=sending)
     config.timeout_graceful_shutdown = stop_seconds
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    if send_buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     port = listener.getsockname()[1]
     ready: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
     started = threading.Event()

@@ -126,7 +126,7 @@ def _command(program: str, folder: Path, ports: tuple[int, ...]) -> list[str]:
         "master.port": master,
         "master.volumeSizeLimitMB": 256,
         "volume.port": volume,
-        "volume.max": 20,
+        "volume.max": 200,
         "volume.preStopSeconds": 0,
         "filer": "true",
         "filer.port": filer,

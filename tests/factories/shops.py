@@ -1,0 +1,155 @@
+"""A registry without its doors, and the owner who pushes and pulls: what a door would do is a line here.
+
+Tests of what the services keep and lose say what happens, and not how it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from roadstead.app import open_context
+from roadstead.blobs.store import BlobStore
+from roadstead.config import Settings
+from roadstead.domain.reference import Digest, RepositoryName
+from roadstead.metadata.schema.content import (
+    blobs,
+    manifest_blobs,
+    manifests,
+    missing_blobs,
+    repositories,
+    repository_blobs,
+    upload_parts,
+    uploads,
+)
+from roadstead.services import images, layers, storage
+from roadstead.services.access import Asker
+from roadstead.services.accounts import first_start, local_owner
+from roadstead.services.context import Context
+from roadstead.services.layers import Chunk
+from roadstead.services.operations import AnyOperation, Wire, run
+from tests.factories.accounts import owner_asker
+from tests.factories.bodies import BytesBody
+from tests.factories.pushes import CONFIG, descriptor, document, push_blob, push_manifest
+from tests.jobs.bench import FakeClock
+
+CONTENT_TABLES = (
+    blobs,
+    repository_blobs,
+    manifests,
+    manifest_blobs,
+    missing_blobs,
+    uploads,
+    upload_parts,
+    repositories,
+)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One process of a registry, and the owner at its door."""
+
+    ctx: Context
+    clock: FakeClock
+    asker: Asker
+
+    @property
+    def store(self) -> BlobStore:
+        """The bytes."""
+        return self.ctx.store(self.ctx.settings.region)
+
+    def over(self, store: BlobStore) -> Shop:
+        """Another process of the same registry, which reaches the bytes through `store`."""
+        return replace(self, ctx=replace(self.ctx, stores={self.ctx.settings.region: store}))
+
+    async def push_blob(self, repository: str, data: bytes, *, chunks: int = 0) -> Digest:
+        """The repository holds `data`, sent in so many chunks; 0: with the request that closes the session."""
+        if not chunks:
+            return await push_blob(self.ctx, self.asker, repository, data)
+        name, digest = RepositoryName.parse(repository), Digest.of(data)
+        upload = await layers.begin(self.ctx, self.asker, name, "sha256")
+        step = -(-len(data) // chunks)
+        for place in range(chunks):
+            piece = data[place * step : (place + 1) * step]
+            await layers.append(self.ctx, self.asker, name, upload.id, Chunk(BytesBody(piece)))
+        await layers.finish(self.ctx, self.asker, name, upload.id, digest, Chunk(BytesBody(b"")))
+        return digest
+
+    async def mount(self, repository: str, digest: Digest, source: str | None) -> bool:
+        """Whether the repository now holds the blob of `source` (None: of any)."""
+        origin = None if source is None else RepositoryName.parse(source)
+        return await layers.mount(self.ctx, self.asker, RepositoryName.parse(repository), digest, origin)
+
+    async def push_manifest(self, repository: str, body: bytes, reference: str = "") -> images.Pushed:
+        """The manifest is pushed as `reference`; as its own digest when that is empty."""
+        return await push_manifest(self.ctx, self.asker, repository, reference, body)
+
+    async def push_image(self, repository: str, tag: str, *contents: bytes) -> Digest:
+        """The image of these layers is pushed whole, the first of them as its config; its digest."""
+        for data in contents:
+            await self.push_blob(repository, data)
+        return (await self.push_manifest(repository, image(*contents), tag)).digest
+
+    async def read_blob(self, repository: str, digest: Digest) -> bytes:
+        """The bytes that the repository gives for the digest. Raises what the services and the store raise."""
+        store, key, blob = await layers.find(self.ctx, self.asker, RepositoryName.parse(repository), digest)
+        data = b"".join([piece async for piece in store.open(key)])
+        assert len(data) == blob.size
+        return data
+
+    async def read_manifest(self, repository: str, reference: str) -> bytes:
+        """The bytes of the manifest that the reference stands for."""
+        return (await images.get(self.ctx, self.asker, RepositoryName.parse(repository), reference, ""))[1]
+
+    async def remove(self, repository: str, reference: str) -> None:
+        """The tag or manifest is gone."""
+        await images.remove(self.ctx, self.asker, RepositoryName.parse(repository), reference)
+
+    async def remove_blob(self, repository: str, digest: Digest) -> None:
+        """The repository no longer holds the blob."""
+        await layers.remove(self.ctx, self.asker, RepositoryName.parse(repository), digest)
+
+    async def call(self, operation: AnyOperation, repository: str, **fields: Any) -> Wire:
+        """The answer of an operation on the repository, asked by the owner on this machine."""
+        name = RepositoryName.parse(repository)
+        request = operation.request(
+            registry_id=self.asker.instance.row.registry_id,
+            namespace_name=name.namespace,
+            repository_name=name.name,
+            **fields,
+        )
+        answer: Wire = await run(self.ctx, await local_owner(self.ctx), operation, request)
+        return answer
+
+    async def keys(self) -> list[str]:
+        """Every key of the store, sorted."""
+        return sorted([entry.key async for entry in self.store.list("")])
+
+    async def findings(self, *, quarantine: bool = False) -> list[storage.Finding]:
+        """All that the storage check finds."""
+        return [found async for found in storage.check(self.ctx, storage.Progress(), quarantine=quarantine)]
+
+    async def rows(self) -> Mapping[str, int]:
+        """How many rows each table of contents has, empty ones left out."""
+        async with self.ctx.database.read() as tx:
+            counts = {
+                table.name: await tx.scalar(sa.select(sa.func.count()).select_from(table)) for table in CONTENT_TABLES
+            }
+        return {name: count for name, count in counts.items() if count}
+
+
+def image(config: bytes, *contents: bytes) -> bytes:
+    """The manifest of an image of these layers."""
+    return document(descriptor(config, CONFIG), *map(descriptor, contents))
+
+
+@asynccontextmanager
+async def open_shop(settings: Settings, clock: FakeClock) -> AsyncIterator[Shop]:
+    """A registry over these settings, started for the first time if it never was."""
+    async with open_context(settings, clock) as ctx:
+        await first_start(ctx)
+        yield Shop(ctx, clock, await owner_asker(ctx))
