@@ -82,6 +82,12 @@ def _compare(folder: Path, chosen: Sequence[Experiment], effort: Effort) -> list
 
 def _measure(experiment: Experiment, ours: Server, theirs: Server, content: Stock, effort: Effort) -> list[Figures]:
     figures = [Figures(row) for row in experiment.rows]
+    if experiment.prepare is not None:
+        for server in (ours, theirs):
+            _say(f"{experiment.rows[0].name}: preparing {server.name}")
+            server.stop()
+            experiment.prepare(server)
+            server.start()
     for run in range(effort.runs):
         _say(f"{experiment.rows[0].name}: {run + 1} of {effort.runs}")
         pair = [experiment.measure(server, content, effort) for server in (ours, theirs)]

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadstead.blobs.stores import open_store
 from roadstead.config import Settings
+from roadstead.domain.network import Proxies
 from roadstead.errors import AppError, StartRefused
 from roadstead.http.entry import Entry
 from roadstead.jobs.queue import JobTable
@@ -72,6 +73,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             keys=keys,
             logins=LoginGuard(settings.login),
             instances=InstanceDirectory(database, settings),
+            proxies=Proxies.of(settings.network.proxies),
             recent=Recent(),
         )
     finally:

@@ -140,6 +140,12 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
             "Scheme that clients use to reach this server when a proxy ends TLS before it; empty means the connection's own"
         ),
     ] = ""
+    proxies: Annotated[
+        tuple[str, ...],
+        _says(
+            "Addresses or CIDRs of reverse proxies in front of this server: from them, and only from them, `X-Forwarded-For` is believed"
+        ),
+    ] = ()
     loopback: Annotated[bool, _says("Admit clients on the host's own loopback addresses to every instance")] = True
 
 

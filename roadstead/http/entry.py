@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -38,9 +39,9 @@ class Entry:
             await health.serve(self._ctx, scope, send)
             return
         began = time.perf_counter()
-        exchange = await self._open(scope, receive, send)
+        exchange = Exchange(self._ctx, scope, receive, send, _origin(scope))
         try:
-            check_network(exchange.instance, exchange.origin.address)
+            await self._admit(exchange)
             await _door(path)(exchange)
         except AppError as error:
             await self._refuse(exchange, error)
@@ -59,24 +60,28 @@ class Entry:
                 seconds=round(time.perf_counter() - began, 4),
             )
 
-    async def _open(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
-        ctx = self._ctx
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
-        label = ctx.instances.label(host)
-        instance = ctx.instances.known(label) or await ctx.instances.find(label)
-        client = scope.get("client")
-        origin = Origin(
-            Door.TOKEN if scope["path"] == "/service/token" else Door.REGISTRY,
-            client[0] if client else "unknown",
-            secrets.token_hex(8),
-        )
-        return Exchange(ctx, scope, receive, send, instance, origin)
+    async def _admit(self, exchange: Exchange) -> None:
+        """The exchange knows its instance and its client's own address, and the network gate has let it in."""
+        directory = self._ctx.instances
+        label = directory.label(exchange.header(b"host"))
+        exchange.instance = directory.known(label) or await directory.find(label)
+        forwarded_for = exchange.header(b"x-forwarded-for")
+        if forwarded_for:
+            address = self._ctx.proxies.client(exchange.origin.address, forwarded_for)
+            exchange.origin = replace(exchange.origin, address=address)
+        check_network(exchange.instance, exchange.origin.address)
 
     async def _refuse(self, exchange: Exchange, error: AppError) -> None:
         if exchange.started:
             # Half an answer is out; only closing the connection tells the client that it is not whole.
             raise ConnectionResetError from error
         await render_oci(exchange, error)
+
+
+def _origin(scope: Scope) -> Origin:
+    client = scope.get("client")
+    door = Door.TOKEN if scope["path"] == "/service/token" else Door.REGISTRY
+    return Origin(door, client[0] if client else "unknown", secrets.token_hex(8))
 
 
 def _door(path: str) -> Callable[[Exchange], Awaitable[None]]:

@@ -22,18 +22,18 @@ Headers = list[tuple[bytes, bytes]]
 class Exchange:
     """One request at one instance, and the way to answer it."""
 
+    # Set by the entry before any door sees the exchange.
+    instance: ServedInstance
+
     __slots__ = ("ctx", "instance", "method", "origin", "path", "presented", "receive", "scope", "send", "status")
 
-    def __init__(
-        self, ctx: Context, scope: Scope, receive: Receive, send: Send, instance: ServedInstance, origin: Origin
-    ) -> None:
+    def __init__(self, ctx: Context, scope: Scope, receive: Receive, send: Send, origin: Origin) -> None:
         self.ctx = ctx
         self.scope = scope
         self.receive = receive
         self.send = send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.instance = instance
         self.origin = origin
         self.presented: Presented = NOBODY
         # Of the answer; 0 until its head is sent.

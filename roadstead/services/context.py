@@ -8,6 +8,7 @@ from datetime import datetime
 
 from roadstead.blobs.store import BlobStore
 from roadstead.config import Settings
+from roadstead.domain.network import Proxies
 from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
 from roadstead.services.instances import InstanceDirectory
@@ -31,6 +32,7 @@ class Context:
     keys: KeyRing
     logins: LoginGuard
     instances: InstanceDirectory
+    proxies: Proxies
     recent: Recent
 
     def store(self, region: str) -> BlobStore:

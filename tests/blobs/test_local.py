@@ -17,7 +17,7 @@ from roadstead.blobs.store import BlobStore
 from roadstead.domain.reference import hasher
 from roadstead.errors import StartRefused, Unavailable
 from tests.contracts.blob_store import ANY_SIZE, MIB, BlobStoreContract, keys, noise, put, read
-from tests.factories.bodies import BytesBody, HeldBody
+from tests.factories.bodies import BytesBody, HeldBody, NotedHasher
 
 
 @pytest.fixture
@@ -170,6 +170,27 @@ async def test_hashes_right_however_many_upload(store: LocalStore, uploads: int)
         expected = hasher("sha256")
         expected.update(each)
         assert hash_.hexdigest() == expected.hexdigest()
+
+
+async def test_hashes_beside_the_receiving_while_few_upload(store: LocalStore) -> None:
+    async def threads() -> set[str]:
+        hash_ = NotedHasher()
+        await store.put("uploads/noted/1", BytesBody(noise(5 * MIB)), hash_, ANY_SIZE)
+        return hash_.threads
+
+    held = [HeldBody(b"x", b"y") for _ in range(2)]
+    putting = [
+        asyncio.create_task(store.put(f"uploads/{number}/1", body, hasher("sha256"), ANY_SIZE))
+        for number, body in enumerate(held)
+    ]
+    for body in held:
+        await body.held.wait()
+    assert "blob-hash" not in await threads()
+    held[0].release()
+    await putting[0]
+    assert await threads() == {"blob-hash"}
+    held[1].release()
+    await putting[1]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])

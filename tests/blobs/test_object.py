@@ -21,7 +21,7 @@ from roadstead.config import Storage
 from roadstead.domain.reference import hasher
 from roadstead.errors import StartRefused, Unavailable
 from tests.contracts.blob_store import ANY_SIZE, MIB, BlobStoreContract, fetch, keys, noise, put, read
-from tests.factories.bodies import BytesBody
+from tests.factories.bodies import BytesBody, HeldBody
 from tests.servers.ports import free_port
 from tests.servers.seaweed import S3Server
 
@@ -173,6 +173,18 @@ async def test_a_large_body_is_never_whole_in_memory(store: ObjectStore) -> None
         tracemalloc.stop()
     assert most < 25 * MIB
     assert await store.stat("uploads/u/1") == 100 * MIB
+
+
+async def test_an_upload_given_up_takes_nothing_more(store: ObjectStore) -> None:
+    body = HeldBody(noise(6 * MIB), b"late")
+    putting = asyncio.create_task(store.put("uploads/u/1", body, hasher("sha256"), ANY_SIZE))
+    await body.held.wait()
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+    body.release()
+    assert await asyncio.to_thread(body.ended.wait, 30)
+    assert isinstance(body.refusal, ConnectionAbortedError)
 
 
 async def test_a_service_that_is_gone_is_reported_as_such(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,26 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadstead.blobs.sinks import WRITEBACK_EVERY, FileSink, writeback
-from roadstead.domain.reference import Hasher, hasher
+from roadstead.domain.reference import hasher
 from tests.contracts.blob_store import noise
-
-
-class NotedHasher:
-    """A hash that notes the threads in which it runs."""
-
-    def __init__(self) -> None:
-        self.threads: set[str] = set()
-        self._hash: Hasher = hasher("sha256")
-
-    def update(self, data: bytes | memoryview, /) -> None:
-        self.threads.add(threading.current_thread().name.partition("_")[0])
-        self._hash.update(data)
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-    def copy(self) -> Hasher:
-        return self._hash.copy()
+from tests.factories.bodies import NotedHasher
 
 
 @pytest.fixture(scope="module")

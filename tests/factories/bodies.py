@@ -1,4 +1,4 @@
-"""Request bodies for tests of the byte stores: whole, broken off, or held in the middle."""
+"""For tests of the byte stores: bodies that are whole, broken off or held in the middle, and a hash that takes notes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from types import EllipsisType
 
 from roadstead.blobs.store import Sink
+from roadstead.domain.reference import Hasher, hasher
 from roadstead.errors import BlobTooLarge
 
 
@@ -92,3 +93,25 @@ class HeldBody:
         finally:
             self.ended.set()
         return len(self._first) + len(self._rest)
+
+
+class NotedHasher:
+    """A hash that notes in which threads it runs, by the names of their pools."""
+
+    def __init__(self) -> None:
+        """Nothing is hashed yet."""
+        self.threads: set[str] = set()
+        self._hash: Hasher = hasher("sha256")
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """`data` is hashed."""
+        self.threads.add(threading.current_thread().name.partition("_")[0])
+        self._hash.update(data)
+
+    def hexdigest(self) -> str:
+        """The SHA-256 of all that was hashed."""
+        return self._hash.hexdigest()
+
+    def copy(self) -> Hasher:
+        """A hash that goes on from here and notes nothing."""
+        return self._hash.copy()

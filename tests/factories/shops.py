@@ -5,9 +5,13 @@ Tests of what the services keep and lose say what happens, and not how it is ask
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -153,3 +157,22 @@ async def open_shop(settings: Settings, clock: FakeClock) -> AsyncIterator[Shop]
     async with open_context(settings, clock) as ctx:
         await first_start(ctx)
         yield Shop(ctx, clock, await owner_asker(ctx))
+
+
+def lay_out(folder: Path) -> None:
+    """`folder` is the data folder of a registry that was started once and never used; at once, as a copy."""
+    folder.mkdir()
+    for name, data in _started_once().items():
+        (folder / name).write_bytes(data)
+
+
+@cache
+def _started_once() -> Mapping[str, bytes]:
+    async def start(folder: Path) -> None:
+        async with open_shop(Settings(data=str(folder)), FakeClock()):
+            pass
+
+    with tempfile.TemporaryDirectory(prefix="roadstead-template-") as place:
+        folder = Path(place)
+        asyncio.run(start(folder))
+        return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}

@@ -1,0 +1,85 @@
+"""A byte store in front of which one call waits, so that a test can let other things happen meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Literal, TypeVar
+
+from roadstead.blobs.store import BlobStore, Body, Entry, LocalFile, Redirect
+from roadstead.domain.reference import Hasher
+
+T = TypeVar("T")
+Call = Literal["put", "assemble", "delete"]
+
+
+class HeldStore:
+    """The same bytes as `store`; every `call` stops before its work, or after it, until `release`."""
+
+    def __init__(self, store: BlobStore, call: Call, *, after: bool = False) -> None:
+        self._store = store
+        self._call = call
+        self._after = after
+        self._released = asyncio.Event()
+        self.held = asyncio.Event()
+
+    def release(self) -> None:
+        """What waits goes on, and nothing waits any more."""
+        self._released.set()
+
+    async def _pass(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
+        if call != self._call:
+            return await work()
+        if self._after:
+            answer = await work()
+            await self._wait()
+            return answer
+        await self._wait()
+        return await work()
+
+    async def _wait(self) -> None:
+        self.held.set()
+        await self._released.wait()
+
+    async def stat(self, key: str) -> int | None:
+        """As the store itself."""
+        return await self._store.stat(key)
+
+    def open(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """As the store itself."""
+        return self._store.open(key, start, stop)
+
+    async def put(self, key: str, body: Body, hasher: Hasher, limit: int) -> int:
+        """As the store itself, perhaps later."""
+        return await self._pass("put", lambda: self._store.put(key, body, hasher, limit))
+
+    async def assemble(self, parts: Sequence[str], key: str) -> None:
+        """As the store itself, perhaps later."""
+        await self._pass("assemble", lambda: self._store.assemble(parts, key))
+
+    async def delete(self, key: str) -> None:
+        """As the store itself, perhaps later."""
+        await self._pass("delete", lambda: self._store.delete(key))
+
+    def list(self, prefix: str) -> AsyncIterator[Entry]:
+        """As the store itself."""
+        return self._store.list(prefix)
+
+    async def place(self, key: str) -> LocalFile | Redirect | None:
+        """As the store itself."""
+        return await self._store.place(key)
+
+    async def check(self) -> None:
+        """As the store itself."""
+        await self._store.check()
+
+    async def close(self) -> None:
+        """Nothing: the store itself is closed by whoever opened it."""
+
+
+async def until_held(store: HeldStore, task: asyncio.Task[T]) -> bool:
+    """Whether the task waits at the store now; False when it ended without."""
+    waiting = asyncio.create_task(store.held.wait())
+    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return not task.done()
