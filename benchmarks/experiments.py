@@ -128,9 +128,12 @@ def _add_many_tags(server: Server) -> None:
 
 
 def _tag_pages(server: Server, content: Stock, effort: Effort) -> Sequence[float]:
+    # A page of the other takes a good part of a second at 100,000 tags.
+    seconds = max(3, effort.seconds)
+
     def rate(repository: str, entries: int, last: str) -> float:
         url = f"{server.url}/v2/{repository}/tags/list?n={entries}&last={last}"
-        return wrk.rate(url, _LISTERS, effort.seconds, server.authorization())
+        return wrk.rate(url, _LISTERS, seconds, server.authorization())
 
     few, many = rate(REPOSITORY, 100, ""), rate(MANY_TAGS, 100, "t050000")
     return [few, many, rate(REPOSITORY, 10, "") / rate(MANY_TAGS, 10, "t050000")]

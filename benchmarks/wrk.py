@@ -19,6 +19,6 @@ def rate(url: str, connections: int, seconds: int, headers: Sequence[str]) -> fl
         command += ["-H", line]
     done = subprocess.run([*command, url], capture_output=True, text=True, check=True, timeout=seconds + 60)
     trouble, found = _TROUBLE.search(done.stdout), _RATE.search(done.stdout)
-    if trouble or found is None:
+    if trouble or found is None or not float(found[1]):
         raise WrongAnswer(f"wrk on {url}: {trouble[0] if trouble else done.stdout}")
     return float(found[1])

@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from roadstead.errors import StartRefused, Unavailable
 from roadstead.metadata.database import Dialect, Parameters, Prepared, Row
 
+# Connections of each pool that stay open; as many again are opened when those are busy.
+_KEPT = 5
+
 
 class PostgresqlTx:
     """One transaction on a connection of the pool."""
@@ -57,11 +60,14 @@ class PostgresqlDatabase:
         if parsed.get_backend_name() not in {"postgresql", "postgres"}:
             raise StartRefused(f"the setting database names {parsed.drivername}; only postgresql:// is supported")
         self._where = f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
-        self._engine = create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg"), pool_size=10, max_overflow=10, pool_pre_ping=False
-        )
+        address = parsed.set(drivername="postgresql+asyncpg")
+        # Two pools, because a request may come to write while it reads: from one pool, as many such requests as it
+        # has connections would wait for one another.
+        self._writing = create_async_engine(address, pool_size=_KEPT, max_overflow=_KEPT)
         # A statement that reads needs no transaction around it, which saves two round trips.
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = create_async_engine(
+            address, pool_size=_KEPT, max_overflow=_KEPT, isolation_level="AUTOCOMMIT"
+        )
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[PostgresqlTx]:
@@ -71,7 +77,7 @@ class PostgresqlDatabase:
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[PostgresqlTx]:
         try:
-            async with self._engine.begin() as connection:
+            async with self._writing.begin() as connection:
                 tx = PostgresqlTx(connection)
                 if not durable:
                     await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
@@ -84,7 +90,8 @@ class PostgresqlDatabase:
             callback()
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._reading.dispose()
+        await self._writing.dispose()
 
     @property
     def where(self) -> str:

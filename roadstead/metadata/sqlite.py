@@ -159,10 +159,12 @@ class SqliteDatabase:
             await self._begin()
             try:
                 yield tx
+                self._writer.exec_driver_sql("COMMIT")
             except BaseException:
-                self._writer.exec_driver_sql("ROLLBACK")
+                # After some errors, a full disk among them, SQLite has ended the transaction itself.
+                if self._writing.in_transaction:
+                    self._writer.exec_driver_sql("ROLLBACK")
                 raise
-            self._writer.exec_driver_sql("COMMIT")
         self._plan_checkpoint()
         if durable:
             await self._flush.wait()

@@ -125,7 +125,7 @@ async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> tuple[str, int
     store = ctx.store(upload.region)
     before = await _running_hash(ctx, store, upload)
     running = before.copy()
-    key = _part_prefix(upload.id) + f"{upload.size}.{random_id(8)}"
+    key = f"uploads/{upload.id}.{upload.size}.{random_id(8)}"
     try:
         received = await store.put(key, chunk.body, running, limit)
         if chunk.length is not None and received != chunk.length:
@@ -135,10 +135,6 @@ async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> tuple[str, int
         ctx.recent.keep_hash(upload.id, upload.size, before)
         raise
     return key, received, running
-
-
-def _part_prefix(upload_id: str) -> str:
-    return f"uploads/{upload_id[:2]}/{upload_id}."
 
 
 async def _running_hash(ctx: Context, store: BlobStore, upload: Upload) -> Hasher:
@@ -166,10 +162,14 @@ async def cancel(ctx: Context, asker: Asker, name: RepositoryName, upload_id: st
 
 
 async def discard(ctx: Context, region: str, upload_id: str) -> None:
-    """The session's parts are gone, then its row, so that a crash between leaves something to find."""
-    store = ctx.store(region)
-    async for entry in store.list(_part_prefix(upload_id)):
-        await store.delete(entry.key)
+    """The session's parts are gone, then its row, so that a crash between leaves something to find.
+
+    A part whose chunk was just being received is not known yet; the collector's sweep finds it.
+    """
+    async with ctx.database.read() as tx:
+        keys = await layers.part_keys(tx, upload_id)
+    for key in keys:
+        await ctx.store(region).delete(key)
     async with ctx.database.write(durable=False) as tx:
         await layers.end_upload(tx, upload_id)
 

@@ -1,4 +1,4 @@
-"""For tests of the byte stores: bodies that are whole, broken off or held in the middle, and a hash that takes notes."""
+"""For tests of the byte stores: bodies whole, broken off or held in the middle, and a hash that takes notes."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ from tests.jobs.bench import FakeClock
 
 T = TypeVar("T")
 
-REPOSITORIES = ("library/one", "library/two", "library/two/deep")
-CONTENTS = (b"", b"one", b"another one", b"what everybody has", b"what hardly anybody has")
+REPOSITORIES = ("library/one", "library/two")
+CONTENTS = (b"", b"what everybody has", b"what hardly anybody has")
 TAGS = ("latest", "v1", "v2")
 GRACE, MARGIN = timedelta(days=1), timedelta(hours=1)
 # Longer than anything that may keep bytes: a claim, an upload session, grace and margin.
