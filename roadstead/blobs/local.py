@@ -108,7 +108,7 @@ class LocalStore:
         return LocalFile(path) if path.is_file() else None
 
     async def check(self) -> None:
-        """The folder exists and can be written; what crashed uploads left in `tmp/` a day ago or earlier is gone."""
+        """The folder exists and can be written; what killed processes left in `tmp/` is gone."""
         try:
             await self._run(self._tree.check)
         except OSError as error:

@@ -7,6 +7,7 @@ nothing is locked, each change is one rename, and a folder that another process 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import time
@@ -17,7 +18,8 @@ from pathlib import Path
 from roadstead.blobs.store import Entry, valid_key
 
 _UNFINISHED = "tmp"
-_LEFTOVER_SECONDS = 24 * 3600
+# Longer than the moments between a file's making and its lock, and between its closing and its new name.
+_LEFTOVER_SECONDS = 60
 
 
 class FileTree:
@@ -86,7 +88,10 @@ class FileTree:
         return entries, folders
 
     def check(self) -> None:
-        """The folder exists and can be written, and what crashed uploads left a day ago or earlier is gone."""
+        """The folder exists and can be written, and what killed processes left unfinished is gone.
+
+        Whoever fills a file holds its lock, which the kernel takes from a process that ends.
+        """
         self.prepare()
         _flush_folder(self.folder.parent)
         probe = self.new_path()
@@ -97,7 +102,7 @@ class FileTree:
         oldest = time.time() - _LEFTOVER_SECONDS
         for path in self.unfinished.iterdir():
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime < oldest:
+                if path.stat().st_mtime < oldest and not _is_locked(path):
                     path.unlink()
 
     def _join(self, parts: Sequence[Path], target: Path) -> None:
@@ -107,14 +112,16 @@ class FileTree:
         """
         sizes = [part.stat().st_size for part in parts]
         whole = self.new_path()
-        parts[0].rename(whole)
-        try:
-            _append(whole, parts[1:], sizes)
-            self._rename(whole, target)
-        except BaseException:
-            os.truncate(whole, sizes[0])
-            self.rename(whole, parts[0])
-            raise
+        with parts[0].open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            parts[0].rename(whole)
+            try:
+                _append(whole, parts[1:], sizes)
+                self._rename(whole, target)
+            except BaseException:
+                os.truncate(whole, sizes[0])
+                self.rename(whole, parts[0])
+                raise
         for part in parts[1:]:
             part.unlink(missing_ok=True)
 
@@ -172,8 +179,19 @@ class FileTree:
 
 
 def create(path: Path) -> int:
-    """The descriptor of the new, empty file `path`, for reading and writing."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    """The descriptor of the new, empty file `path`, for reading and writing; it holds the file's lock."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _append(whole: Path, parts: Sequence[Path], sizes: Sequence[int]) -> None:

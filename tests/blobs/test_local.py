@@ -14,6 +14,7 @@ import pytest
 
 from roadstead.blobs.local import LocalStore
 from roadstead.blobs.store import BlobStore
+from roadstead.blobs.trees import create
 from roadstead.domain.reference import hasher
 from roadstead.errors import StartRefused, Unavailable
 from tests.contracts.blob_store import ANY_SIZE, MIB, BlobStoreContract, keys, noise, put, read
@@ -229,13 +230,20 @@ async def test_check_makes_the_folder(store: LocalStore, folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["tmp"]
 
 
-async def test_check_removes_what_crashed_uploads_left(store: LocalStore, folder: Path) -> None:
+async def test_check_removes_what_killed_processes_left(store: LocalStore, folder: Path) -> None:
     await store.check()
-    old, fresh = folder / "tmp" / "old", folder / "tmp" / "fresh"
-    old.write_bytes(b"x")
+    left, fresh, held = (folder / "tmp" / name for name in ("left", "fresh", "held"))
+    left.write_bytes(b"x")
     fresh.write_bytes(b"x")
-    two_days_ago = time.time() - 48 * 3600
-    os.utime(old, (two_days_ago, two_days_ago))
+    descriptor = create(held)
+    try:
+        long_ago = time.time() - 3600
+        for path in (left, held):
+            os.utime(path, (long_ago, long_ago))
+        await store.check()
+        assert {*(folder / "tmp").iterdir()} == {fresh, held}
+    finally:
+        os.close(descriptor)
     await store.check()
     assert [*(folder / "tmp").iterdir()] == [fresh]
 
