@@ -57,13 +57,12 @@ class FileTree:
             self._join(parts, target)
         else:
             self._make_empty(target)
-        # An emptied folder is removed before the flush, which then carries its removal, too: one wait instead of two.
-        sources = {part.parent for part in parts} - {target.parent}
-        kept = [folder for folder in sources if not self._remove_empty(folder)]
-        for folder in (target.parent, *kept):
-            # A deletion may have removed the folder meanwhile, and with it what would have to last.
-            with suppress(FileNotFoundError):
-                _flush_folder(folder)
+        for folder in {part.parent for part in parts} - {target.parent}:
+            self._remove_empty(folder)
+        # The parts' folder is not flushed: should a power failure bring an old name back, the collector removes it.
+        # A deletion may have removed the target's folder meanwhile, and with it what would have to last.
+        with suppress(FileNotFoundError):
+            _flush_folder(target.parent)
 
     def delete(self, path: Path) -> None:
         """`path` is gone, and the folders that it leaves empty."""

@@ -66,14 +66,14 @@ async def test_flushes_the_bytes_before_they_get_their_name(
     assert [path.parent for path in flushed] == [folder / "tmp"]
 
 
-async def test_flushes_both_folders_when_it_assembles(store: LocalStore, folder: Path, flushed: list[Path]) -> None:
+async def test_flushes_the_folder_of_the_new_name(store: LocalStore, folder: Path, flushed: list[Path]) -> None:
     for number in range(3):
         await put(store, f"uploads/u/{number}", b"x")
     flushed.clear()
     await store.assemble(["uploads/u/0"], "blobs/sha256/ab/abc")
     # The new folders' own names must last, too.
     new = [folder, folder / "blobs", folder / "blobs/sha256"]
-    assert flushed == [*new, folder / "blobs/sha256/ab", folder / "uploads/u"]
+    assert flushed == [*new, folder / "blobs/sha256/ab"]
     flushed.clear()
     await store.assemble(["uploads/u/1"], "blobs/sha256/ab/abd")
     assert flushed == [folder / "blobs/sha256/ab", folder / "uploads/u"]
@@ -91,7 +91,7 @@ async def test_flushes_joined_bytes_before_they_get_their_name(
         await put(store, f"uploads/u/{number}", b"x")
     flushed.clear()
     await store.assemble([f"uploads/u/{number}" for number in range(3)], "blobs/a")
-    assert [flushed[0].parent, *flushed[1:]] == [folder / "tmp", folder / "blobs", folder / "uploads/u"]
+    assert [flushed[0].parent, *flushed[1:]] == [folder / "tmp", folder / "blobs"]
 
 
 async def test_lists_only_the_folder_that_the_prefix_names(
