@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from roadstead.blobs.stores import open_store
 from roadstead.config import Settings
 from roadstead.domain.network import Proxies
-from roadstead.errors import AppError, StartRefused
+from roadstead.errors import AppError, InvalidInput, StartRefused
 from roadstead.http.entry import Entry
 from roadstead.jobs.queue import JobTable
 from roadstead.jobs.schedule import every
@@ -53,6 +53,10 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
     Raises StartRefused, with one line, when something that it needs does not work.
     """
     try:
+        proxies = Proxies.of(settings.network.proxies)
+    except InvalidInput as error:
+        raise StartRefused(f"configuration: network.proxies: {error.message}") from error
+    try:
         settings.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartRefused(f"cannot write to the data folder {settings.folder}: {error.strerror}") from error
@@ -73,7 +77,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             keys=keys,
             logins=LoginGuard(settings.login),
             instances=InstanceDirectory(database, settings),
-            proxies=Proxies.of(settings.network.proxies),
+            proxies=proxies,
             recent=Recent(),
         )
     finally:

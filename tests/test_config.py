@@ -39,6 +39,8 @@ def sample(variable: str) -> tuple[str, Any]:
         return str(least(variable) + 1), least(variable) + 1
     if get_origin(kind) is Literal:
         return get_args(kind)[-1], get_args(kind)[-1]
+    if get_origin(kind) is tuple:
+        return "one, ,two,", ("one", "two")
     return "some-text", "some-text"
 
 

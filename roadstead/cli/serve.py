@@ -50,9 +50,6 @@ def serve(
         _announce(settings, host, port, made)
 
     async def work() -> None:
-        import uvloop
-
-        _ = uvloop  # imported in the parent below, used by the server
         from roadstead.app import Application, set_up_logging
         from roadstead.http.server import serve as serve_http
         from roadstead.http.server import server_config
@@ -69,14 +66,12 @@ def serve(
 
 def _import_everything() -> None:
     """What the serving processes need is imported before they are forked."""
-    import uvloop
-
     import roadstead.app
     import roadstead.http.server
     import roadstead.metadata.postgresql
     import roadstead.metadata.sqlite
 
-    assert uvloop and roadstead  # noqa: S101
+    assert roadstead  # noqa: S101
 
 
 def _announce(settings: Settings, host: str, port: int, made: InitialCredentials | None) -> None:

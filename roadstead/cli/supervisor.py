@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
 
+import uvloop
+
 from roadstead.config import Settings
 from roadstead.errors import AppError, StartRefused
 
@@ -82,7 +84,8 @@ def _become(work: Callable[[], Coroutine[None, None, None]]) -> None:
     """The forked process does `work` and ends; this does not return."""
     code = 1
     try:
-        asyncio.run(work())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work())
         code = 0
     except AppError as error:
         print(f"roadstead: {error.message}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from roadstead.errors import InvalidInput, NetworkRefused
 
@@ -80,12 +80,9 @@ class NetworkPolicy:
         return given
 
     def _judge(self, address: str) -> Verdict:
-        try:
-            client = ip_address(address)
-        except ValueError:
+        client = _parsed(address)
+        if client is None:
             return Verdict(False, Entry.PUBLIC, "the client's address is unknown")
-        if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
-            client = client.ipv4_mapped
         if client.is_loopback:
             if self.loopback:
                 return Verdict(True, Entry.LOOPBACK)
@@ -112,11 +109,8 @@ class Proxies:
 
     def named(self, address: str) -> bool:
         """Whether the address is a named proxy's."""
-        try:
-            client = ip_address(address)
-        except ValueError:
-            return False
-        return any(client in network for network in self.networks)
+        client = _parsed(address)
+        return client is not None and any(client in network for network in self.networks)
 
     def client(self, peer: str, forwarded_for: str) -> str:
         """The address that a request really came from, as its connection and its named proxies tell.
@@ -144,7 +138,15 @@ class Proxies:
 
 
 def _is_loopback(address: str) -> bool:
+    client = _parsed(address)
+    return client is not None and client.is_loopback
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """The address, an IPv4 one also as a socket for both kinds writes it (`::ffff:192.0.2.7`), or None."""
     try:
-        return ip_address(address).is_loopback
+        address = ip_address(text)
     except ValueError:
-        return False
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

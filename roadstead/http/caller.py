@@ -37,4 +37,6 @@ def basic(value: str) -> tuple[str, str]:
     username, colon, password = text.partition(":")
     if not colon:
         raise NotAuthenticated("credential: the Basic authorization has no password")
+    if "\0" in text:
+        raise NotAuthenticated("credential: the Basic authorization holds a NUL character")
     return username, password

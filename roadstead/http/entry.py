@@ -19,7 +19,7 @@ from roadstead.errors import AppError
 from roadstead.http import health, oci, token, welcome
 from roadstead.http.errors import fault, render_oci, unknown_path
 from roadstead.http.exchange import Exchange
-from roadstead.services.access import check_network
+from roadstead.services.access import admit_client
 from roadstead.services.context import Context
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -64,12 +64,12 @@ class Entry:
         """The exchange knows its instance and its client's own address, and the network gate has let it in."""
         directory = self._ctx.instances
         label = directory.label(exchange.header(b"host"))
-        exchange.instance = directory.known(label) or await directory.find(label)
+        instance = directory.known(label) or await directory.find(label)
         forwarded_for = exchange.header(b"x-forwarded-for")
         if forwarded_for:
             address = self._ctx.proxies.client(exchange.origin.address, forwarded_for)
             exchange.origin = replace(exchange.origin, address=address)
-        check_network(exchange.instance, exchange.origin.address)
+        exchange.instance = await admit_client(self._ctx, instance, exchange.origin.address)
 
     async def _refuse(self, exchange: Exchange, error: AppError) -> None:
         if exchange.started:

@@ -12,11 +12,14 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope, Send
 
 from roadstead.domain.identity import NOBODY, Origin, Presented
+from roadstead.errors import InvalidInput
 from roadstead.services.access import Asker
 from roadstead.services.context import Context
 from roadstead.services.instances import ServedInstance
 
 Headers = list[tuple[bytes, bytes]]
+
+_MOST_PARAMETERS = 1000
 
 
 class Exchange:
@@ -55,11 +58,8 @@ class Exchange:
         return b", ".join(found).decode("latin-1")
 
     def query(self) -> dict[str, list[str]]:
-        """The parameters of the query string, blank ones included."""
-        text = self.scope["query_string"]
-        if not text:
-            return {}
-        return parse_qs(text.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+        """The parameters of the query string, blank ones included; raises InvalidInput for what nobody sends."""
+        return parameters(self.scope["query_string"])
 
     @property
     def base_url(self) -> str:
@@ -85,6 +85,18 @@ class Exchange:
         sized = headers if status in {204, 304} else [*headers, (b"content-length", b"%d" % size)]
         await self.start(status, sized)
         await self.send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+
+
+def parameters(text: bytes) -> dict[str, list[str]]:
+    """The parameters of a query string or form; raises InvalidInput for too many and for NUL, which no name holds."""
+    if not text:
+        return {}
+    try:
+        if b"%00" in text or b"\0" in text:
+            raise ValueError("it holds a NUL character")
+        return parse_qs(text.decode(), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError as error:
+        raise InvalidInput(f"the parameters do not parse: {error}") from error
 
 
 # The docker registry protocol's mark on each answer; old docker clients look for it.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import msgspec
 
 from roadstead.domain.manifest import OCI_INDEX
@@ -124,7 +122,7 @@ async def list_referrers(exchange: Exchange, name: RepositoryName, digest: str) 
         parameters: dict[str, str | int] = {"n": page.most, "last": found[len(shown) - 1].digest}
         if kind:
             parameters["artifactType"] = kind
-        headers.append(next_link(f"/v2/{name}/referrers/{quote(digest)}", **parameters))
+        headers.append(next_link(f"/v2/{name}/referrers/{digest}", **parameters))
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": shown}
     await exchange.answer(200, headers, msgspec.json.encode(index))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from roadstead.blobs.store import Body, LocalFile, Redirect, Sink
 from roadstead.domain.reference import Digest, RepositoryName
-from roadstead.errors import AppError, DigestInvalid, RangeInvalid, UploadInvalid
+from roadstead.errors import AppError, BlobUnknown, DigestInvalid, RangeInvalid, UploadInvalid
 from roadstead.http.bodies import request_body, send_file
 from roadstead.http.exchange import Exchange, Headers
 from roadstead.http.ranges import requested_range
@@ -43,10 +43,19 @@ async def get_blob(exchange: Exchange, name: RepositoryName, digest: str) -> Non
         await exchange.start(status, headers)
         await send_file(exchange.scope, exchange.send, place.path, part.start, part.stop)
         return
+    pieces = store.open(key, part.start, part.stop)
+    try:
+        # Before the head is sent: when the bytes are missing, that can still be said.
+        piece = await anext(pieces, b"")
+    except FileNotFoundError as error:
+        raise BlobUnknown(
+            f"the bytes of blob {digest} are missing; the owner can have it pushed again after: "
+            "roadstead storage check --quarantine"
+        ) from error
     await exchange.start(status, headers)
-    if part.stop > part.start:
-        async for piece in store.open(key, part.start, part.stop):
-            await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
+    while piece:
+        await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
+        piece = await anext(pieces, b"")
     await exchange.send({"type": "http.response.body", "body": b""})
 
 

@@ -3,7 +3,7 @@
 `Lender` owns the transfer threads of one process and counts how many are taken. `LendingCycle` is uvicorn's cycle of
 one request and its answer with two offers to the application: `roadstead.body` (receive the body into a sink) and
 `http.response.pathsend` with a range. When no thread is free, or the connection is TLS, both take the ordinary way
-through the event loop, and the application cannot tell. Numbers: docs/decisions.
+through the event loop, and the application cannot tell.
 """
 
 from __future__ import annotations

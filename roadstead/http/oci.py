@@ -55,6 +55,8 @@ class Address:
 
 def match(path: str) -> Address | None:
     """What the path means; None when it means nothing."""
+    if "\0" in path:
+        return None
     rest = path[4:]
     if not rest:
         return Address("ping", "", "")

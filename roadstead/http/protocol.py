@@ -182,7 +182,7 @@ class LendingProtocol(HttpToolsProtocol):
             self._locate()
             self._framing = self._frame()
         except (httptools.HttpParserError, ValueError, AttributeError):
-            self.refuse(400, "The request's target or framing is malformed.")
+            self.refuse(400, "The request's target, Host or body framing is malformed.")
             return
         if self._framing is not None or self.parser.should_upgrade():
             self.parser = httptools.HttpRequestParser(self)
@@ -208,15 +208,24 @@ class LendingProtocol(HttpToolsProtocol):
         self.scope["query_string"] = target.query or b""
 
     def _frame(self) -> Framing | None:
-        """How the body ends; None without a body. httptools has refused doubled and contradictory headers."""
+        """How the body ends; None without a body. httptools has refused doubled and contradictory lengths.
+
+        Raises ValueError for a coding not spoken here, and unless exactly one Host is named (RFC 9112 section 3.2).
+        """
+        framing: Framing | None = None
+        hosts = 0
         for name, value in self.headers:
-            if name == b"content-length":
-                return SizedFraming(int(value)) if int(value) else None
-            if name == b"transfer-encoding":
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                framing = SizedFraming(int(value)) if int(value) else None
+            elif name == b"transfer-encoding":
                 if value.strip().lower() != b"chunked":
                     raise ValueError("a transfer coding other than chunked")
-                return ChunkedFraming()
-        return None
+                framing = ChunkedFraming()
+        if hosts > 1 or (not hosts and self.scope["http_version"] == "1.1"):
+            raise ValueError("no Host or several")
+        return framing
 
     def _new_cycle(self) -> LendingCycle:
         cycle = LendingCycle(
@@ -265,7 +274,7 @@ class LendingProtocol(HttpToolsProtocol):
         self._phase = Phase.HEAD
         if held:
             self.data_received(held)
-        if self._phase is Phase.HEAD and not self._head_timer:
+        if self._phase is Phase.HEAD:
             self._wait_for_more()
         elif self._phase is not Phase.HELD and not self._held:
             self.flow.resume_reading()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
 import msgspec
 
 from roadstead.domain.identity import Presented
@@ -12,7 +10,7 @@ from roadstead.errors import AppError, InvalidInput, MethodUnsupported
 from roadstead.http.bodies import read_small
 from roadstead.http.caller import present
 from roadstead.http.errors import render_oci
-from roadstead.http.exchange import JSON, Exchange
+from roadstead.http.exchange import JSON, Exchange, parameters
 from roadstead.services.credentials import present_basic
 from roadstead.services.grants import Grant, from_refresh_token, grant
 
@@ -47,10 +45,7 @@ async def _by_form(exchange: Exchange) -> None:
         return InvalidInput(f"a token request may have {limit} bytes")
 
     body = await read_small(exchange.scope, exchange.receive, limit, too_large)
-    try:
-        form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
-    except ValueError as error:
-        raise InvalidInput("the form does not parse; send application/x-www-form-urlencoded") from error
+    form = parameters(body)
     exchange.presented = await _presented(exchange, form)
     offline = form.get("access_type", [""])[0] == "offline" or "refresh_token" in form
     granted = await grant(exchange.ctx, exchange.asker, parse_scopes(form.get("scope", ())), offline=offline)

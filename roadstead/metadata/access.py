@@ -148,7 +148,8 @@ def _statement(target: Target) -> Prepared:
         )
     )
     source, extra = _join_target(source, target)
-    return Prepared(sa.select(*columns, *extra).select_from(source).where(instances.c.id == bind("instance")))
+    statement = sa.select(*columns, *extra).select_from(source).where(instances.c.id == bind("instance"))
+    return Prepared(lambda _: statement)
 
 
 def _join_target(source: sa.Join, target: Target) -> tuple[sa.Join, list[Any]]:

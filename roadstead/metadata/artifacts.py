@@ -137,6 +137,8 @@ async def add_manifest(
     )
     ordered = sorted(blob_ids)
     if ordered:
+        if not await _keep_blobs(tx, ordered):
+            return None
         await tx.run(
             sa.insert(manifest_blobs),
             [{"manifest_id": manifest_id, "blob_id": blob_id} for blob_id in ordered],
@@ -154,6 +156,15 @@ async def add_manifest(
             ],
         )
     return manifest_id
+
+
+async def _keep_blobs(tx: Tx, blob_ids: Sequence[int]) -> bool:
+    """Whether all these rows exist; if so, they do until the transaction ends."""
+    kept = 0
+    for start in range(0, len(blob_ids), _MANY):
+        there = sa.select(blobs.c.id).where(blobs.c.id.in_(blob_ids[start : start + _MANY])).order_by(blobs.c.id)
+        kept += len(await tx.all(there.with_for_update(read=True, key_share=True)))
+    return kept == len(blob_ids)
 
 
 async def _count_blobs(tx: Tx, repository_id: int, blob_ids: Sequence[int], step: int) -> int:

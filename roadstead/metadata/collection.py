@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from roadstead.domain.reference import Digest
 from roadstead.metadata.database import Tx
-from roadstead.metadata.schema.content import blobs, manifests, repositories, repository_blobs
+from roadstead.metadata.schema.content import HIDDEN, blobs, manifests, repositories, repository_blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +87,14 @@ async def forget_blobs(tx: Tx, blob_ids: Sequence[int]) -> None:
 async def drop_hidden_repositories(tx: Tx, before: datetime, most: int) -> int:
     """Repositories that an unfinished push left, without a manifest or a blob since `before`, are gone."""
     c = repositories.c
-    unused = (
-        sa.select(c.id)
-        .where(
-            sa.not_(c.visible),
-            c.updated_at < before,
-            ~sa.exists().where(repository_blobs.c.repository_id == c.id),
-            ~sa.exists().where(manifests.c.repository_id == c.id),
-        )
-        .limit(most)
+    empty = (
+        HIDDEN,
+        ~sa.exists().where(repository_blobs.c.repository_id == c.id),
+        ~sa.exists().where(manifests.c.repository_id == c.id),
     )
-    rows = await tx.all(unused)
+    unused = sa.select(c.id).where(*empty, c.updated_at < before).limit(most)
+    rows = await tx.all(unused.with_for_update(skip_locked=True))
     if not rows:
         return 0
-    return await tx.run(sa.delete(repositories).where(c.id.in_([row.id for row in rows]), sa.not_(c.visible)))
+    # Asked again under the lock: a push that held it may just have filled one of them.
+    return await tx.run(sa.delete(repositories).where(c.id.in_([row.id for row in rows]), *empty))

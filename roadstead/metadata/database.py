@@ -23,28 +23,36 @@ Row = sa.Row[*tuple[Any, ...]]
 
 
 class Prepared:
-    """A SELECT that is run so often that building it anew would cost more than running it.
+    """A statement that is run so often that building it anew would cost more than running it.
 
-    It is compiled once for each dialect that runs it; its parameters are all named and none is a list.
+    `build` makes it for a dialect, once; its parameters are all named and none is a list.
     """
 
-    def __init__(self, statement: sa.Select[*tuple[Any, ...]]) -> None:
-        self.statement = statement
-        self._compiled: dict[str, Plan] = {}
+    def __init__(self, build: Callable[[Dialect], Any]) -> None:
+        self._build = build
+        self._statements: dict[str, Any] = {}
+        self._plans: dict[str, Plan] = {}
+
+    def statement(self, dialect: Dialect) -> Any:
+        """The statement for the dialect."""
+        if dialect not in self._statements:
+            self._statements[dialect] = self._build(dialect)
+        return self._statements[dialect]
 
     def plan(self, dialect: sa.Dialect) -> Plan:
         """The statement's text for the dialect's driver, and what its values pass through on both ways."""
-        plan = self._compiled.get(dialect.name)
+        plan = self._plans.get(dialect.name)
         if plan is None:
-            plan = self._compiled[dialect.name] = self._compile(dialect)
+            plan = self._plans[dialect.name] = self._compile(dialect)
         return plan
 
     def _compile(self, dialect: sa.Dialect) -> Plan:
-        compiled: Any = self.statement.compile(dialect=dialect)
+        statement = self.statement("sqlite" if dialect.name == "sqlite" else "postgresql")
+        compiled: Any = statement.compile(dialect=dialect)
         names = tuple(compiled.positiontup)
         binds = [compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-        types = [column.type.dialect_impl(dialect) for column in self.statement.selected_columns]
-        results = [kind.result_processor(dialect, None) for kind in types]
+        columns = statement.selected_columns if isinstance(statement, sa.Select) else statement.exported_columns
+        results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         # Values that the statement itself carries (a state, a zero) stand in it from the start.
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return Plan(
@@ -80,7 +88,11 @@ class Tx(Protocol):
         ...
 
     async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row of a prepared statement, or None."""
+        """The first row that a prepared statement gives, or None."""
+        ...
+
+    async def change(self, prepared: Prepared, parameters: Mapping[str, Any]) -> int:
+        """The number of rows that a prepared statement changed."""
         ...
 
     async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:
@@ -124,7 +136,12 @@ class Database(Protocol):
 
 def insert(tx: Tx, table: sa.Table) -> Any:
     """An INSERT of the transaction's dialect, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    if tx.dialect == "sqlite":
+    return insert_into(tx.dialect, table)
+
+
+def insert_into(dialect: Dialect, table: sa.Table) -> Any:
+    """The same for a dialect, to be prepared."""
+    if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as construct
 
         return construct(table)

@@ -6,6 +6,7 @@ collector and a push that meet at one blob come one after the other.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from roadstead.domain.reference import Digest
 from roadstead.metadata.access import StoredBlob, visible_link
-from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.database import Prepared, Tx, insert_into
 from roadstead.metadata.schema.content import (
     blobs,
     manifest_blobs,
@@ -25,6 +26,7 @@ from roadstead.metadata.schema.content import (
     upload_parts,
     uploads,
 )
+from roadstead.metadata.schema.types import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,84 @@ class Claim:
     size: int
 
 
+# Every push runs these; each is built once.
+_u, _b, _l = uploads.c, blobs.c, repository_blobs.c
+_BEGIN = Prepared(lambda _: sa.insert(uploads))
+_FULL = Prepared(
+    lambda _: (
+        sa.select(_u.id)
+        .where(_u.instance_id == sa.bindparam("instance"))
+        .limit(1)
+        .offset(sa.bindparam("others", type_=sa.Integer))
+    )
+)
+_SESSION = Prepared(
+    lambda _: sa.select(
+        _u.id, _u.instance_id, _u.region, _u.repository, _u.algorithm, _u.size, _u.digest, _u.ends_at
+    ).where(
+        _u.id == sa.bindparam("upload"),
+        _u.instance_id == sa.bindparam("instance"),
+        _u.repository == sa.bindparam("repository"),
+    )
+)
+_END = Prepared(lambda _: sa.delete(uploads).where(_u.id == sa.bindparam("upload")))
+_CURRENT = Prepared(
+    lambda _: (
+        sa.select(_b.id, _b.generation, _b.state, _b.size)
+        .where(
+            _b.region == sa.bindparam("region"),
+            _b.digest == sa.bindparam("digest"),
+            sa.text("blobs.state IN ('pending', 'stored', 'broken')"),
+        )
+        .with_for_update()
+    )
+)
+_CLAIM = Prepared(
+    lambda dialect: (
+        insert_into(dialect, blobs)
+        .values({name: sa.bindparam(name) for name in _b.keys() if name != "id"})  # noqa: SIM118  columns, no dictionary
+        .on_conflict_do_nothing()
+        .returning(_b.id)
+    )
+)
+_STORED = Prepared(
+    lambda _: (
+        sa.update(blobs)
+        .where(
+            _b.id == sa.bindparam("blob"),
+            sa.text("blobs.state IN ('pending', 'stored')"),
+            sa.or_(_b.generation == sa.bindparam("only"), sa.bindparam("any", type_=sa.Boolean)),
+        )
+        .values(state="stored", collect_at=sa.null())
+    )
+)
+_HOLD = Prepared(
+    lambda dialect: (
+        insert_into(dialect, repository_blobs)
+        .values({name: sa.bindparam(name) for name in _l.keys()})  # noqa: SIM118
+        .on_conflict_do_update(
+            index_elements=["repository_id", "blob_id"],
+            set_={"ends_at": sa.bindparam("ends_at", type_=Instant())},
+            where=_l.manifests == 0,
+        )
+    )
+)
+_WAITING = Prepared(
+    lambda _: (
+        sa.select(missing_blobs.c.manifest_id)
+        .join(manifests, manifests.c.id == missing_blobs.c.manifest_id)
+        .where(
+            missing_blobs.c.digest == sa.bindparam("digest"), manifests.c.repository_id == sa.bindparam("repository")
+        )
+        .limit(1)
+    )
+)
+
+
 async def begin_upload(tx: Tx, upload: Upload, now: datetime) -> None:
     """The session exists."""
-    await tx.run(
-        sa.insert(uploads),
+    await tx.change(
+        _BEGIN,
         {
             "id": upload.id,
             "instance_id": upload.instance_id,
@@ -71,18 +147,12 @@ async def begin_upload(tx: Tx, upload: Upload, now: datetime) -> None:
 
 async def too_many_uploads(tx: Tx, instance_id: int, most: int) -> bool:
     """Whether the instance has `most` sessions open already."""
-    statement = sa.select(uploads.c.id).where(uploads.c.instance_id == instance_id).limit(1).offset(most - 1)
-    return await tx.scalar(statement) is not None
+    return await tx.look_up(_FULL, {"instance": instance_id, "others": most - 1}) is not None
 
 
 async def get_upload(tx: Tx, upload_id: str, instance_id: int, repository: str) -> Upload | None:
     """The session, if it belongs to that repository."""
-    c = uploads.c
-    row = await tx.one(
-        sa.select(c.id, c.instance_id, c.region, c.repository, c.algorithm, c.size, c.digest, c.ends_at).where(
-            c.id == upload_id, c.instance_id == instance_id, c.repository == repository
-        )
-    )
+    row = await tx.look_up(_SESSION, {"upload": upload_id, "instance": instance_id, "repository": repository})
     return None if row is None else Upload(*row)
 
 
@@ -103,17 +173,20 @@ async def add_part(tx: Tx, upload: Upload, key: str, size: int, digest: str, end
     return True
 
 
-async def part_keys(tx: Tx, upload_id: str) -> list[str]:
-    """The keys of the session's parts, in order."""
-    rows = await tx.all(
-        sa.select(upload_parts.c.key).where(upload_parts.c.upload_id == upload_id).order_by(upload_parts.c.start)
-    )
+async def part_keys(tx: Tx, upload_id: str, size: int | None = None) -> list[str]:
+    """The keys of the session's parts, in order; those of its first `size` bytes only, when that is given.
+
+    Whoever has checked a digest says of how many bytes: another request may have added a part meanwhile.
+    """
+    c = upload_parts.c
+    statement = sa.select(c.key).where(c.upload_id == upload_id).order_by(c.start)
+    rows = await tx.all(statement if size is None else statement.where(c.start < size))
     return [row.key for row in rows]
 
 
 async def end_upload(tx: Tx, upload_id: str) -> bool:
     """The session is gone; False when it was before."""
-    return await tx.run(sa.delete(uploads).where(uploads.c.id == upload_id)) > 0
+    return await tx.change(_END, {"upload": upload_id}) > 0
 
 
 async def expired_uploads(tx: Tx, now: datetime, most: int) -> list[tuple[str, str]]:
@@ -131,47 +204,44 @@ async def known_uploads(tx: Tx, ids: Sequence[str]) -> set[str]:
 
 async def claim_blob(tx: Tx, region: str, digest: Digest, size: int, now: datetime, until: datetime) -> Claim:
     """A row for the blob that no collector takes before `until`, its bytes stored or still to come."""
-    row = await tx.one(
-        sa.select(blobs.c.id, blobs.c.generation, blobs.c.state, blobs.c.size)
-        .where(
-            blobs.c.region == region,
-            blobs.c.digest == str(digest),
-            blobs.c.state.in_(("pending", "stored", "broken")),
-        )
-        .with_for_update()
-    )
+    row = await tx.look_up(_CURRENT, {"region": region, "digest": str(digest)})
     if row is not None:
-        if row.state == "pending":
-            await tx.run(sa.update(blobs).where(blobs.c.id == row.id).values(collect_at=until))
-        if row.state == "broken":
-            return await _heal(tx, row.id, row.generation + 1, size, until)
-        return Claim(row.id, row.generation, row.state == "stored", row.size)
-    generation = await tx.scalar(
-        sa.select(sa.func.coalesce(sa.func.max(blobs.c.generation) + 1, 0)).where(
-            blobs.c.region == region, blobs.c.digest == str(digest)
-        )
+        blob_id, standing, state, stored_size = row
+        if state == "pending":
+            await tx.run(sa.update(blobs).where(blobs.c.id == blob_id).values(collect_at=until))
+        if state == "broken":
+            return await _heal(tx, blob_id, size, until)
+        return Claim(blob_id, standing, state == "stored", stored_size)
+    generation = _new_generation()
+    claimed = await tx.look_up(
+        _CLAIM,
+        {
+            "region": region,
+            "digest": str(digest),
+            "generation": generation,
+            "size": size,
+            "state": "pending",
+            "created_at": now,
+            "collect_at": until,
+        },
     )
-    new_id = await tx.scalar(
-        insert(tx, blobs)
-        .values(
-            region=region,
-            digest=str(digest),
-            generation=generation,
-            size=size,
-            state="pending",
-            created_at=now,
-            collect_at=until,
-        )
-        .on_conflict_do_nothing()
-        .returning(blobs.c.id)
-    )
-    if new_id is None:  # another upload of the same content has just claimed it
+    if claimed is None:  # another upload of the same content has just claimed it
         return await claim_blob(tx, region, digest, size, now, until)
-    return Claim(new_id, generation, False, size)
+    return Claim(claimed[0], generation, False, size)
 
 
-async def _heal(tx: Tx, blob_id: int, generation: int, size: int, until: datetime) -> Claim:
+def _new_generation() -> int:
+    """A generation that the blob never had.
+
+    Counting would start again once its rows are forgotten, and a collector that stalled before a deletion could then
+    wake up and remove the bytes of a later upload.
+    """
+    return secrets.randbelow(1 << 31)
+
+
+async def _heal(tx: Tx, blob_id: int, size: int, until: datetime) -> Claim:
     """The broken blob waits for good bytes under a new key; whatever holds the row keeps holding it."""
+    generation = _new_generation()
     await tx.run(
         sa.update(blobs)
         .where(blobs.c.id == blob_id)
@@ -180,41 +250,29 @@ async def _heal(tx: Tx, blob_id: int, generation: int, size: int, until: datetim
     return Claim(blob_id, generation, False, size)
 
 
-async def mark_stored(tx: Tx, blob_id: int) -> bool:
-    """The blob's bytes are there and it is held; False when a collector has taken the row meanwhile."""
-    return (
-        await tx.run(
-            sa.update(blobs)
-            .where(blobs.c.id == blob_id, blobs.c.state.in_(("pending", "stored")))
-            .values(state="stored", collect_at=None)
-        )
-        > 0
-    )
+async def mark_stored(tx: Tx, blob_id: int, generation: int | None = None) -> bool:
+    """The blob's bytes are there and it is held; False when a collector has taken the row meanwhile.
+
+    With `generation`, False also when another upload heals the blob, under another key.
+    """
+    given = {"blob": blob_id, "only": generation if generation is not None else -1, "any": generation is None}
+    return await tx.change(_STORED, given) > 0
 
 
 async def hold(tx: Tx, repository_id: int, blob_id: int, ends_at: datetime) -> None:
     """The repository shows the blob, at least until `ends_at`."""
-    row = {"repository_id": repository_id, "blob_id": blob_id, "manifests": 0, "ends_at": ends_at}
-    await tx.run(
-        insert(tx, repository_blobs)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=["repository_id", "blob_id"],
-            set_={"ends_at": ends_at},
-            where=repository_blobs.c.manifests == 0,
-        )
-    )
+    await tx.change(_HOLD, {"repository_id": repository_id, "blob_id": blob_id, "manifests": 0, "ends_at": ends_at})
 
 
 async def complete_sparse(tx: Tx, repository_id: int, blob_id: int, digest: Digest) -> None:
     """Manifests of the repository that were waiting for the blob now name it. The repository's row is locked."""
+    if await tx.look_up(_WAITING, {"digest": str(digest), "repository": repository_id}) is None:
+        return
     rows = await tx.all(
         sa.select(missing_blobs.c.manifest_id)
         .join(manifests, manifests.c.id == missing_blobs.c.manifest_id)
         .where(missing_blobs.c.digest == str(digest), manifests.c.repository_id == repository_id)
     )
-    if not rows:
-        return
     waiting = [row.manifest_id for row in rows]
     await tx.run(
         sa.insert(manifest_blobs), [{"manifest_id": manifest_id, "blob_id": blob_id} for manifest_id in waiting]

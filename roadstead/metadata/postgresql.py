@@ -32,7 +32,10 @@ class PostgresqlTx:
         return (await self._connection.execute(statement, parameters)).first()
 
     async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        return (await self._connection.execute(prepared.statement, parameters)).first()
+        return (await self._connection.execute(prepared.statement(self.dialect), parameters)).first()
+
+    async def change(self, prepared: Prepared, parameters: Mapping[str, Any]) -> int:
+        return (await self._connection.execute(prepared.statement(self.dialect), parameters)).rowcount
 
     async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:
         return (await self._connection.execute(statement, parameters)).scalar()

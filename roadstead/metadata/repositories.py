@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.database import Prepared, Tx, insert
 from roadstead.metadata.schema.content import blobs, namespaces, repositories, repository_blobs
 
 
@@ -33,6 +33,15 @@ _COLUMNS = tuple(
 )
 
 
+_LOCK_NAMED = Prepared(
+    lambda _: (
+        sa.select(repositories.c.id)
+        .where(repositories.c.instance_id == sa.bindparam("instance"), repositories.c.name == sa.bindparam("name"))
+        .with_for_update(key_share=True)
+    )
+)
+
+
 async def get(tx: Tx, instance_id: int, name: str) -> Repository | None:
     """The repository of that full name, visible or not."""
     row = await tx.one(
@@ -49,10 +58,16 @@ async def lock(tx: Tx, repository_id: int) -> bool:
     return await tx.scalar(statement.with_for_update(key_share=True)) is not None
 
 
+async def lock_named(tx: Tx, instance_id: int, name: str) -> int | None:
+    """The repository's id, locked as by `lock`; None when there is none of that full name."""
+    row = await tx.look_up(_LOCK_NAMED, {"instance": instance_id, "name": name})
+    return None if row is None else int(row[0])
+
+
 async def ensure(
     tx: Tx, instance_id: int, namespace_id: int, name: str, *, visible: bool, now: datetime
 ) -> tuple[int, bool]:
-    """The repository's id, and whether this call created it."""
+    """The repository's id, and whether this call created it. The caller has locked the namespace."""
     row = {
         "instance_id": instance_id,
         "namespace_id": namespace_id,
@@ -61,14 +76,14 @@ async def ensure(
         "created_at": now,
         "updated_at": now,
     }
-    created = await tx.scalar(
-        insert(tx, repositories).values(row).on_conflict_do_nothing().returning(repositories.c.id)
-    )
-    if created is not None:
-        return created, True
-    found: int = await tx.scalar(
-        sa.select(repositories.c.id).where(repositories.c.instance_id == instance_id, repositories.c.name == name)
-    )
+    adding = insert(tx, repositories).values(row).on_conflict_do_nothing().returning(repositories.c.id)
+    found = None
+    while found is None:
+        created = await tx.scalar(adding)
+        if created is not None:
+            return created, True
+        # None when a deletion was committed since the insertion met the row.
+        found = await lock_named(tx, instance_id, name)
     return found, False
 
 
@@ -125,10 +140,9 @@ async def names_in(tx: Tx, namespace_id: int, most: int) -> Sequence[str]:
 
 async def remove_hidden_of(tx: Tx, namespace_id: int, now: datetime) -> None:
     """What unfinished pushes left in the namespace is gone."""
-    rows = await tx.all(
-        sa.select(repositories.c.id).where(
-            repositories.c.namespace_id == namespace_id, sa.not_(repositories.c.visible)
-        )
+    hidden = sa.select(repositories.c.id).where(
+        repositories.c.namespace_id == namespace_id, sa.not_(repositories.c.visible)
     )
-    for row in rows:
+    # Locked: one that a push makes visible in this moment is not among them.
+    for row in await tx.all(hidden.with_for_update()):
         await remove(tx, row.id, now)

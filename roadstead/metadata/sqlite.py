@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from roadstead.errors import StartRefused, Unavailable
-from roadstead.metadata.database import Dialect, Parameters, Prepared, Row
+from roadstead.metadata.database import Dialect, Parameters, Plan, Prepared, Row
 
 _LOCK_SECONDS = 30.0
 _CHECKPOINT_SECONDS = 1.0
@@ -48,16 +48,24 @@ class SqliteTx:
         return self._connection.execute(statement, parameters).first()
 
     async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        plan = prepared.plan(self._connection.dialect)
-        given = {**plan.fixed, **parameters}
-        values = [given[name] if turn is None else turn(given[name]) for name, turn in plan.binds]
-        row: tuple[Any, ...] | None = self._driver.execute(plan.text, values).fetchone()
+        cursor, plan = self._execute(prepared, parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        cursor.close()
         if row is None or not plan.results:
             return row
         found = list(row)
         for place, turn in plan.results:
             found[place] = turn(found[place])
         return found
+
+    async def change(self, prepared: Prepared, parameters: Mapping[str, Any]) -> int:
+        return self._execute(prepared, parameters)[0].rowcount
+
+    def _execute(self, prepared: Prepared, parameters: Mapping[str, Any]) -> tuple[sqlite3.Cursor, Plan]:
+        plan = prepared.plan(self._connection.dialect)
+        given = {**plan.fixed, **parameters}
+        values = [given[name] if turn is None else turn(given[name]) for name, turn in plan.binds]
+        return self._driver.execute(plan.text, values), plan
 
     async def scalar(self, statement: sa.Executable, parameters: Parameters | None = None) -> Any:
         return self._connection.execute(statement, parameters).scalar()
@@ -159,11 +167,11 @@ class SqliteDatabase:
             await self._begin()
             try:
                 yield tx
-                self._writer.exec_driver_sql("COMMIT")
+                self._writing.execute("COMMIT")
             except BaseException:
                 # After some errors, a full disk among them, SQLite has ended the transaction itself.
                 if self._writing.in_transaction:
-                    self._writer.exec_driver_sql("ROLLBACK")
+                    self._writing.execute("ROLLBACK")
                 raise
         self._plan_checkpoint()
         if durable:
@@ -176,10 +184,10 @@ class SqliteDatabase:
         pause, waited = 0.0005, 0.0
         while True:
             try:
-                self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+                self._writing.execute("BEGIN IMMEDIATE")
                 return
-            except sa.exc.OperationalError as error:
-                if not isinstance(error.orig, sqlite3.OperationalError) or "locked" not in str(error.orig):
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
                     raise
                 if waited > _LOCK_SECONDS:
                     raise Unavailable("the database is locked by another process; try again") from error

@@ -13,9 +13,10 @@ from roadstead.domain.identity import Caller, CredentialKind, Origin, Presented
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import InstanceUnknown, NetworkRefused, NotAuthenticated
-from roadstead.metadata.access import Facts, StoredBlob, StoredManifest, Target, look_up
+from roadstead.metadata.access import Facts, StoredBlob, StoredManifest, Target, instance_revision, look_up
 from roadstead.metadata.database import Tx
 from roadstead.services.context import Context
+from roadstead.services.events import Place
 from roadstead.services.instances import ServedInstance
 from roadstead.services.policies import permit
 
@@ -37,6 +38,11 @@ class Admitted:
     instance: ServedInstance
     facts: Facts
     found: StoredManifest | StoredBlob | None
+
+    @property
+    def place(self) -> Place:
+        """The instance as events know it."""
+        return Place(self.instance.id, self.instance.row.registry_id)
 
 
 async def admit(
@@ -61,8 +67,8 @@ async def admit(
         now=ctx.clock(),
     )
     if read is None:
-        await ctx.instances.load(tx, asker.instance.row.name)
-        raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been deleted")
+        await _loaded(ctx, tx, asker.instance)
+        raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been replaced; try again")
     facts, found = read
     instance = await _current(ctx, tx, asker, facts.revision)
     caller = await _identify(ctx, asker, facts)
@@ -75,11 +81,30 @@ async def _current(ctx: Context, tx: Tx, asker: Asker, revision: int) -> ServedI
     """The instance as it stands; when it has changed, its network policy is asked again."""
     if revision == asker.instance.row.revision:
         return asker.instance
-    loaded = await ctx.instances.load(tx, asker.instance.row.name)
-    if loaded is None:
-        raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been deleted")
+    loaded = await _loaded(ctx, tx, asker.instance)
     check_network(loaded, asker.origin.address)
     return loaded
+
+
+async def _loaded(ctx: Context, tx: Tx, instance: ServedInstance) -> ServedInstance:
+    loaded = await ctx.instances.load(tx, instance.row.name)
+    if loaded is None:
+        raise InstanceUnknown(f"the instance {instance.row.name!r} has been deleted")
+    return loaded
+
+
+async def admit_client(ctx: Context, instance: ServedInstance, address: str) -> ServedInstance:
+    """The instance, which admits a client at `address`; raises NetworkRefused.
+
+    Another process may have let the client in since this one read the instance, so it is read again before a refusal.
+    What admits by an older reading is asked once more by `admit`.
+    """
+    if not instance.network.verdict(address).admitted:
+        async with ctx.database.read() as tx:
+            if await instance_revision(tx, instance.id) != instance.row.revision:
+                instance = await _loaded(ctx, tx, instance)
+        check_network(instance, address)
+    return instance
 
 
 def check_network(instance: ServedInstance, address: str) -> None:

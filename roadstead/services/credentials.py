@@ -169,7 +169,7 @@ async def present_basic(ctx: Context, issuer: str, username: str, password: str,
     """
     if password.startswith(_PREFIX):
         credential_id, _, secret = password.removeprefix(_PREFIX).partition(".")
-        return Presented(CredentialKind.LONG_TERM, username, credential_id[:20], secret_hash(secret))
+        return Presented(CredentialKind.LONG_TERM, username, credential_id or "-", secret_hash(secret))
     if password.count(".") == 2:
         claims = await checked(ctx, issuer, username, password, origin)
         if claims.kind == CredentialKind.TEMPORARY and claims.sub == username:

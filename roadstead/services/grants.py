@@ -32,7 +32,12 @@ class Grant:
 
 
 async def grant(ctx: Context, asker: Asker, scopes: tuple[Scope, ...], *, offline: bool) -> Grant:
-    """A token for the account (or for nobody); raises NotAuthenticated when the credential does not hold."""
+    """A token for the account (or for nobody); raises NotAuthenticated when the credential does not hold.
+
+    A token that was issued for less is no way to get one for more, nor to go on for ever.
+    """
+    if asker.presented.scopes is not None:
+        raise NotAuthenticated("credential: a token gets no other one; log in with a username and password")
     async with ctx.database.read() as tx:
         admitted = await admit(ctx, tx, asker, None, None)
         allowed = tuple([await _narrow(ctx, tx, asker, admitted.caller, scope) for scope in scopes])
@@ -68,12 +73,10 @@ async def _narrow(ctx: Context, tx: Tx, asker: Asker, caller: Caller, scope: Sco
         return Scope(scope.kind, scope.name, ())
     if scope.kind != "repository":
         return Scope(scope.kind, scope.name, ())
-    facts = (await admit(ctx, tx, asker, name, None)).facts
-    instance = asker.instance.row
+    admitted = await admit(ctx, tx, asker, name, None)
+    instance, public = admitted.instance.row, admitted.facts.public
     actions = tuple(
-        word
-        for word in expand(scope.actions)
-        if decide(caller, _WORD_ACTION[word], instance, public=facts.public).allowed
+        word for word in expand(scope.actions) if decide(caller, _WORD_ACTION[word], instance, public=public).allowed
     )
     return Scope("repository", scope.name, actions)
 

@@ -27,7 +27,7 @@ from roadstead.metadata.artifacts import HeldBlob, Referrer
 from roadstead.metadata.database import Tx
 from roadstead.services.access import Admitted, Asker, admit
 from roadstead.services.context import Context
-from roadstead.services.events import ImageDeleted, ImagePushed, Place, record
+from roadstead.services.events import ImageDeleted, ImagePushed, record
 from roadstead.services.operations import Call, Done, Wire, operation, page_size
 from roadstead.services.repositories import admit_push, existing, open_for_push
 
@@ -241,9 +241,10 @@ async def _platforms(ctx: Context, admitted: Admitted, manifest: Manifest, held:
     try:
         pieces = [piece async for piece in store.open(blob_key(blob.digest, blob.generation))]
         found = msgspec.json.decode(b"".join(pieces), type=_ImageConfig)
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    return "/".join(part for part in (found.os, found.architecture, found.variant) if part)[:100]
+    platform = "/".join(part for part in (found.os, found.architecture, found.variant) if part)[:100]
+    return platform if platform.isprintable() else ""
 
 
 async def _check_conditions(tx: Tx, repository_id: int, incoming: Incoming) -> None:
@@ -285,12 +286,11 @@ async def _record_push(
     tags: Sequence[str],
     now: datetime,
 ) -> None:
-    place = Place(admitted.instance.id, admitted.instance.row.registry_id)
     for tag in tags or ("",):
         event = ImagePushed(
             namespace=name.namespace, repository=str(name), digest=str(digest), media_type=media_type, tag=tag
         )
-        await record(tx, place, admitted.caller, event, now)
+        await record(tx, admitted.place, admitted.caller, event, now)
 
 
 async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: str) -> None:
@@ -311,8 +311,7 @@ async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: st
             event = await _remove_manifest(ctx, tx, name, repository_id, reference, now)
         else:
             event = await _remove_tag(tx, name, repository_id, reference)
-        place = Place(admitted.instance.id, admitted.instance.row.registry_id)
-        await record(tx, place, admitted.caller, event, now)
+        await record(tx, admitted.place, admitted.caller, event, now)
 
 
 async def _remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str) -> ImageDeleted:

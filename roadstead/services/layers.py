@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from roadstead.blobs.store import BlobStore, Body, blob_key
 from roadstead.domain.policy import Action
@@ -38,6 +38,7 @@ from roadstead.services.secrets import random_id
 
 # A claim outlives the longest placing of bytes: the copy of a 100 GiB blob inside an object store.
 _CLAIM = timedelta(hours=6)
+_PARTS_GONE = "the bytes of this upload are gone; begin a new one with POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,14 @@ async def _running_hash(ctx: Context, store: BlobStore, upload: Upload) -> Hashe
 
 
 async def _hash_parts(ctx: Context, store: BlobStore, upload: Upload, algorithm: str) -> Hasher:
-    async with ctx.database.read() as tx:
-        keys = await layers.part_keys(tx, upload.id)
+    """The hash of the session's bytes, read again; raises UploadUnknown when a crash has used them up."""
     running = hasher(algorithm)
-    for key in keys:
-        async for piece in store.open(key):
-            await asyncio.to_thread(running.update, piece)
+    try:
+        for key in await _parts(ctx, upload):
+            async for piece in store.open(key):
+                await asyncio.to_thread(running.update, piece)
+    except FileNotFoundError as error:
+        raise UploadUnknown(_PARTS_GONE) from error
     return running
 
 
@@ -201,8 +204,10 @@ async def finish(
 
 
 async def _parts(ctx: Context, upload: Upload) -> list[str]:
+    if upload.size == 0:
+        return []
     async with ctx.database.read() as tx:
-        return await layers.part_keys(tx, upload.id)
+        return await layers.part_keys(tx, upload.id, upload.size)
 
 
 async def _verify(ctx: Context, upload: Upload, digest: Digest, running: Hasher | None, last: Sequence[str]) -> None:
@@ -241,6 +246,8 @@ async def _keep(
             claim = await layers.claim_blob(tx, upload.region, digest, size, now, now + _CLAIM)
         if not claim.stored:
             await _place(store, parts, digest, claim)
+            # Should the claim be lost meanwhile, the next attempt takes the bytes from there.
+            parts = [blob_key(digest, claim.generation)]
         async with ctx.database.write() as tx:
             kept = await _commit(ctx, tx, admitted, name, upload, digest, claim)
         if kept:
@@ -254,18 +261,18 @@ async def _place(store: BlobStore, parts: list[str], digest: Digest, claim: Clai
     try:
         await store.assemble(parts, blob_key(digest, claim.generation))
     except FileNotFoundError as error:
-        raise UploadUnknown("the bytes of this upload are gone; begin a new one with POST") from error
+        raise UploadUnknown(_PARTS_GONE) from error
 
 
 async def _commit(
     ctx: Context, tx: Tx, admitted: Admitted, name: RepositoryName, upload: Upload, digest: Digest, claim: Claim
 ) -> bool:
     now = ctx.clock()
-    if not await layers.mark_stored(tx, claim.blob_id):
+    repository_id = await open_for_push(tx, admitted, name, now, visible=False)
+    if not await layers.mark_stored(tx, claim.blob_id, claim.generation):
         return False
     if not await layers.end_upload(tx, upload.id):
         raise UploadUnknown("this upload was finished or cancelled by another request")
-    repository_id = await open_for_push(tx, admitted, name, now, visible=False)
     await layers.hold(tx, repository_id, claim.blob_id, now + _grace(ctx))
     await layers.complete_sparse(tx, repository_id, claim.blob_id, digest)
     return True
@@ -284,29 +291,38 @@ async def mount(
     """
     async with ctx.database.read() as tx:
         admitted = await admit_push(ctx, tx, asker, name)
-        if source is None:
-            if not admitted.caller.owner:
-                return False
-        else:
-            try:
-                found = await admit(ctx, tx, asker, source, Action.PULL, Target.BLOB, str(digest))
-            except AccessDenied:
-                return False
-            if found.found is None:
-                return False
+        if not await _may_mount(ctx, tx, asker, admitted, digest, source):
+            return False
     now = ctx.clock()
     async with ctx.database.write() as tx:
-        instance = admitted.instance
-        blob = await layers.find_held(
-            tx, instance.id, instance.row.region, digest, str(source) if source else "", now
-        )
+        repository_id = await open_for_push(tx, admitted, name, now, visible=False)
+        blob = await _mountable(tx, admitted, digest, source, now)
         if blob is None:
             return False
         await layers.mark_stored(tx, blob.id)
-        repository_id = await open_for_push(tx, admitted, name, now, visible=False)
         await layers.hold(tx, repository_id, blob.id, now + _grace(ctx))
         await layers.complete_sparse(tx, repository_id, blob.id, digest)
     return True
+
+
+async def _may_mount(
+    ctx: Context, tx: Tx, asker: Asker, admitted: Admitted, digest: Digest, source: RepositoryName | None
+) -> bool:
+    if source is None:
+        return admitted.caller.owner and await _mountable(tx, admitted, digest, None, ctx.clock()) is not None
+    try:
+        found = await admit(ctx, tx, asker, source, Action.PULL, Target.BLOB, str(digest))
+    except AccessDenied:
+        return False
+    return found.found is not None
+
+
+async def _mountable(
+    tx: Tx, admitted: Admitted, digest: Digest, source: RepositoryName | None, now: datetime
+) -> StoredBlob | None:
+    instance = admitted.instance
+    where = str(source) if source is not None else ""
+    return await layers.find_held(tx, instance.id, instance.row.region, digest, where, now)
 
 
 async def find(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> tuple[BlobStore, str, StoredBlob]:

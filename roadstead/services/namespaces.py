@@ -101,6 +101,7 @@ async def modify_namespace(call: Call, request: ModifyNamespace) -> Done:
 async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
     """Delete an empty namespace."""
     found = await existing(call, request.namespace_name, lock=True)
+    await repositories.remove_hidden_of(call.tx, found.id, call.now)
     names = await repositories.names_in(call.tx, found.id, 4)
     if names:
         more = ", …" if len(names) > 3 else ""
@@ -108,7 +109,6 @@ async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
             f"namespace {found.name!r} still holds repositories: {', '.join(names[:3])}{more}; delete them first",
             detail={"repositories": list(names)},
         )
-    await repositories.remove_hidden_of(call.tx, found.id, call.now)
     await namespaces.remove(call.tx, found.id)
     return Done()
 

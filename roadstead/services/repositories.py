@@ -41,36 +41,51 @@ def _refuse_missing_namespace(admitted: Admitted, name: RepositoryName) -> None:
 
 
 async def open_for_push(tx: Tx, admitted: Admitted, name: RepositoryName, now: datetime, *, visible: bool) -> int:
-    """The id of the repository, locked; it and a missing namespace that the push may create exist now."""
+    """The id of the repository, locked; it and a missing namespace that the push may create exist now.
+
+    Locks are taken in the order namespace, repository, blob, link by all who take several, so that none waits for
+    another in a circle.
+    """
     instance = admitted.instance
+    found = await repositories.lock_named(tx, instance.id, str(name))
+    if found is not None:
+        return found
     place = Place(instance.id, instance.row.registry_id)
-    namespace = await namespaces.get(tx, instance.id, name.namespace)
-    if namespace is None:
-        _refuse_missing_namespace(admitted, name)
-        namespace = await _create_namespace(tx, place, admitted.caller, name.namespace, now)
+    namespace = await _open_namespace(tx, place, admitted, name, now)
     repository_id, created = await repositories.ensure(
         tx, instance.id, namespace.id, str(name), visible=visible, now=now
     )
-    await repositories.lock(tx, repository_id)
     if created and visible:
         event = RepositoryCreated(namespace=name.namespace, repository=str(name))
         await record(tx, place, admitted.caller, event, now)
     return repository_id
 
 
-async def _create_namespace(tx: Tx, place: Place, caller: Caller, name: str, now: datetime) -> namespaces.Namespace:
+async def _open_namespace(
+    tx: Tx, place: Place, admitted: Admitted, name: RepositoryName, now: datetime
+) -> namespaces.Namespace:
+    """The namespace, locked; created when it is missing and the push may do that."""
+    found = None
+    while found is None:
+        found = await namespaces.get(tx, place.instance_id, name.namespace, lock=True)
+        if found is None:
+            _refuse_missing_namespace(admitted, name)
+            await _create_namespace(tx, place, admitted.caller, name.namespace, now)
+    return found
+
+
+async def _create_namespace(tx: Tx, place: Place, caller: Caller, name: str, now: datetime) -> None:
     created = await namespaces.add(tx, place.instance_id, name, public=False, automatic_scan=False, now=now)
     if created:
         await record(tx, place, caller, NamespaceCreated(namespace=name, repository="", public=False), now)
-    found = await namespaces.get(tx, place.instance_id, name)
-    assert found is not None  # noqa: S101
-    return found
 
 
 async def catalog(ctx: Context, asker: Asker, last: str, most: int) -> list[str]:
     """Up to `most` full names after `last` of the repositories that the caller may see."""
     async with ctx.database.read() as tx:
         admitted = await admit(ctx, tx, asker, None, Action.LIST)
+        if not admitted.caller.owner and not admitted.instance.row.anonymous_access:
+            return []
         rows = await repositories.page(
             tx, admitted.instance.id, last=last, most=most, public_only=not admitted.caller.owner
         )
@@ -158,7 +173,7 @@ async def create_repository(call: Call, request: CreateRepository) -> Done:
     """Create an empty repository; a push would create it too."""
     name = RepositoryName.parse(f"{request.namespace_name}/{request.repository_name}")
     values = _described(request.brief_description, request.description)
-    namespace = await namespaces.get(call.tx, call.here.id, name.namespace)
+    namespace = await namespaces.get(call.tx, call.here.id, name.namespace, lock=True)
     if namespace is None:
         raise NamespaceUnknown(f"there is no namespace {name.namespace!r} in instance {call.here.name!r}")
     repository_id, created = await repositories.ensure(

@@ -29,10 +29,17 @@ class SecretBox:
 
     @classmethod
     def open(cls, settings: Settings) -> SecretBox:
-        """The box of the configured key, or of the key file of the data folder, made at the first start."""
+        """The box of the configured key, or of the key file of the data folder, made at the first start.
+
+        Raises StartRefused when there is no such key.
+        """
         if settings.secret_key:
             return cls(settings.secret_key)
-        return cls(_key_file(settings.folder / "secret.key"))
+        path = settings.folder / "secret.key"
+        try:
+            return cls(_key_file(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartRefused(f"cannot use the key file {path}: {error}") from error
 
     def seal(self, secret: bytes) -> bytes:
         """The secret, encrypted."""
@@ -50,7 +57,7 @@ class SecretBox:
 
 def _key_file(path: Path) -> str:
     if not path.exists():
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary = path.with_name(f"{path.name}.{random_id(8)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(Fernet.generate_key())

@@ -159,10 +159,12 @@ async def _unknown_keys(ctx: Context, region: str, keys: list[str]) -> list[Find
     async with ctx.database.read() as tx:
         known = await inventory.known_digests(tx, region, digests)
     remedy = "remove the file or object when no upload is running"
+    unknown = [key for key, found in parsed.items() if found is None or (str(found[0]), found[1]) not in known]
     return [
         Finding("leftover", key, "nothing knows these bytes", remedy)
-        for key, found in parsed.items()
-        if found is None or (str(found[0]), found[1]) not in known
+        for key in unknown
+        # A collector may have removed them since they were listed.
+        if await ctx.store(region).stat(key) is not None
     ]
 
 

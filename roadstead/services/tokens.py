@@ -120,7 +120,7 @@ class KeyRing:
             key = self._checking[kid]
             decoded = jwt.decode(token, KeySet([key]), algorithms=["ES256"])
             return msgspec.convert(decoded.claims, Claims)
-        except (JoseError, msgspec.MsgspecError, ValueError, KeyError, AttributeError) as error:
+        except (JoseError, msgspec.MsgspecError, ValueError, KeyError, AttributeError, RecursionError) as error:
             raise NotAuthenticated("credential: the token was not issued by this registry; log in again") from error
 
     async def refresh(self) -> None:

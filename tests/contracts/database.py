@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from roadstead.metadata.database import Database, Prepared, Tx, insert
+from roadstead.metadata.database import Database, Prepared, Tx, insert, insert_into
 from roadstead.metadata.schema.access import login_failures
 from roadstead.metadata.schema.tenancy import accounts, instances
 
@@ -195,7 +195,7 @@ class DatabaseContract:
             .select_from(instances.outerjoin(accounts, accounts.c.uin == sa.bindparam("uin")))
             .where(i.name == sa.bindparam("name"), i.created_at < sa.bindparam("now"), i.status == "Running")
         )
-        prepared = Prepared(statement)
+        prepared = Prepared(lambda _: statement)
         async with database.write() as tx:
             await tx.run(
                 sa.insert(instances),
@@ -217,8 +217,31 @@ class DatabaseContract:
                     assert (None if found is None else list(found)) == (None if plain is None else list(plain))
             assert (found is None) == (wanted["now"] == NOON)
 
+    async def test_a_prepared_change_tells_how_many_rows_it_changed(self, database: Database) -> None:
+        below = c.failures < sa.bindparam("most")
+        raised = Prepared(lambda _: sa.update(login_failures).where(below).values(failures=9))
+        async with database.write() as tx:
+            await put(tx, "a", 1)
+            await put(tx, "b", 5)
+            assert await tx.change(raised, {"most": 3}) == 1
+            assert await tx.change(raised, {"most": 0}) == 0
+
+    async def test_a_prepared_insert_gives_back_its_row(self, database: Database) -> None:
+        added = Prepared(
+            lambda dialect: (
+                insert_into(dialect, login_failures)
+                .values(subject=sa.bindparam("subject"), failures=1, last_at=sa.bindparam("now"))
+                .on_conflict_do_nothing()
+                .returning(c.subject, c.last_at)
+            )
+        )
+        async with database.write() as tx:
+            given = {"subject": "a", "now": NOON}
+            assert tuple(await tx.look_up(added, given) or ()) == ("a", NOON)
+            assert await tx.look_up(added, given) is None
+
     async def test_a_prepared_statement_sees_what_its_own_transaction_wrote(self, database: Database) -> None:
-        prepared = Prepared(sa.select(c.failures).where(c.subject == sa.bindparam("subject")))
+        prepared = Prepared(lambda _: sa.select(c.failures).where(c.subject == sa.bindparam("subject")))
         async with database.write() as tx:
             await put(tx, "a", 3)
             assert (await tx.look_up(prepared, {"subject": "a"}) or [None])[0] == 3

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from roadstead.metadata.schema.types import Id, Instant, metadata
+from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata
 
 # Names and tags sort by code point on both databases, as the specification's lists must ("ASCIIbetical").
 _Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+# Literal text, for a query may use a partial index only where it repeats the index's condition word for word.
+HIDDEN = sa.text("NOT visible")
 
 namespaces = sa.Table(
     "namespaces",
@@ -40,9 +42,10 @@ repositories = sa.Table(
     sa.Index(
         "ix_repositories_hidden",
         "updated_at",
-        sqlite_where=sa.text("NOT visible"),
-        postgresql_where=sa.text("NOT visible"),
+        sqlite_where=HIDDEN,
+        postgresql_where=HIDDEN,
     ),
+    **NEVER_REUSED,
 )
 
 manifests = sa.Table(
@@ -70,6 +73,7 @@ manifests = sa.Table(
         sqlite_where=sa.text("subject IS NOT NULL"),
         postgresql_where=sa.text("subject IS NOT NULL"),
     ),
+    **NEVER_REUSED,
 )
 
 manifest_blobs = sa.Table(
@@ -139,6 +143,7 @@ blobs = sa.Table(
         sqlite_where=sa.text("collect_at IS NOT NULL"),
         postgresql_where=sa.text("collect_at IS NOT NULL"),
     ),
+    **NEVER_REUSED,
 )
 
 repository_blobs = sa.Table(

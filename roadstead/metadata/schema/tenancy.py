@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from roadstead.metadata.schema.types import Id, Instant, metadata
+from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata
 
 accounts = sa.Table(
     "accounts",
@@ -16,6 +16,7 @@ accounts = sa.Table(
     sa.Column("password_hash", sa.Text),
     sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("created_at", Instant, nullable=False),
+    **NEVER_REUSED,
 )
 
 instances = sa.Table(
@@ -34,6 +35,7 @@ instances = sa.Table(
     # Grows with every change that a process may hold in memory: what it holds is asked against this.
     sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
+    **NEVER_REUSED,
 )
 
 allowed_networks = sa.Table(

@@ -21,6 +21,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 # SQLite gives a rowid only to columns that are declared INTEGER.
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# For tables whose ids are kept from one transaction to the next: SQLite would give the id of a deleted row, if it was
+# the highest, to the next new one, and what was meant for the one would meet the other.
+NEVER_REUSED: dict[str, Any] = {"sqlite_autoincrement": True}
 
 
 class Instant(sa.types.TypeDecorator[datetime]):

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("name", name=op.f("uq_accounts_name")),
         sa.UniqueConstraint("uin", name=op.f("uq_accounts_uin")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "audit_entries",
@@ -60,6 +61,7 @@ def upgrade() -> None:
         sa.Column("collect_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blobs")),
         sa.UniqueConstraint("region", "digest", "generation", name=op.f("uq_blobs_region_digest_generation")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_blobs_collect",
@@ -105,6 +107,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instances")),
         sa.UniqueConstraint("name", name=op.f("uq_instances_name")),
         sa.UniqueConstraint("registry_id", name=op.f("uq_instances_registry_id")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "job_queues",
@@ -265,6 +268,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repositories")),
         sa.UniqueConstraint("instance_id", "name", name=op.f("uq_repositories_instance_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_repositories_hidden",
@@ -307,6 +311,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_manifests")),
         sa.UniqueConstraint("repository_id", "digest", name=op.f("uq_manifests_repository_id_digest")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_manifests_subject",

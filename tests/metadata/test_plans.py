@@ -1,0 +1,279 @@
+"""No statement that requests or the collector run walks through a table that grows: SQLite is asked how it would go.
+
+Statements are taken as the query modules run them, with their parameters left open, as the database meets them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from roadstead.config import Settings
+from roadstead.domain.reference import Digest
+from roadstead.metadata import (
+    access,
+    accounts,
+    artifacts,
+    audit,
+    collection,
+    credentials,
+    instances,
+    inventory,
+    layers,
+    namespaces,
+    repositories,
+)
+from roadstead.metadata.access import Target
+from roadstead.metadata.database import Prepared, Tx, connect
+from roadstead.metadata.sqlite import SqliteDatabase, SqliteTx
+from tests.metadata.scene import LATER, NOW, Scene, set_up, store_blob, store_manifest, upload
+
+# A handful of rows, whatever the registry holds.
+SMALL = {"job_queues", "schema_version", "signing_keys", "sqlite_master"}
+DIGEST = str(Digest.of(b"layer"))
+SUBJECT = str(Digest.of(b"subject"))
+AFTER = LATER + timedelta(days=1)
+
+
+@dataclass
+class Recorder:
+    """The statements of a database, and the way it goes for each."""
+
+    database: SqliteDatabase
+    seen: list[tuple[str, Any]] = field(default_factory=list)
+
+    def note(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)\b", statement):
+            self.seen.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    def plans(self) -> list[tuple[str, list[str]]]:
+        connection = self.database._reading
+        found = []
+        for statement, parameters in self.seen:
+            rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            found.append((statement, [row[3] for row in rows]))
+        return found
+
+
+class Noting(SqliteTx):
+    """A transaction whose prepared statements, which pass SQLAlchemy by, are noted too."""
+
+    def __init__(self, tx: SqliteTx, recorder: Recorder) -> None:
+        super().__init__(tx._connection, tx._driver)
+        self._recorder = recorder
+
+    async def look_up(self, prepared: Prepared, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        plan = prepared.plan(self._connection.dialect)
+        given = {**plan.fixed, **parameters}
+        values = [given[name] if turn is None else turn(given[name]) for name, turn in plan.binds]
+        self._recorder.seen.append((plan.text, values))
+        return await super().look_up(prepared, parameters)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    """An empty SQLite database: the planner goes by rules and indexes, not by what is in the tables."""
+    database = await connect(Settings(data=str(tmp_path)))
+    assert isinstance(database, SqliteDatabase)
+    yield database
+    await database.close()
+
+
+def look_up(target: Target, wanted: str) -> Callable[[Tx, Scene], Awaitable[object]]:
+    return lambda tx, scene: access.look_up(
+        tx,
+        instance_id=scene.instance,
+        uin="100",
+        credential="first-credential",
+        namespace="prod",
+        repository="prod/web",
+        target=target,
+        wanted=wanted,
+        now=NOW,
+    )
+
+
+QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
+    "who asks": look_up(Target.NOTHING, ""),
+    "a tag": look_up(Target.TAG, "latest"),
+    "a manifest": look_up(Target.MANIFEST, DIGEST),
+    "a blob": look_up(Target.BLOB, DIGEST),
+    "the bytes of a manifest": lambda tx, s: artifacts.manifest_body(tx, 1),
+    "an instance by name": lambda tx, s: instances.get(tx, name="first"),
+    "an instance by id": lambda tx, s: instances.get(tx, registry_id="tcr-first"),
+    "an allowlist": lambda tx, s: instances.allowed(tx, s.instance),
+    "a page of instances": lambda tx, s: instances.page(tx, "", 10),
+    "a page of tags": lambda tx, s: artifacts.tag_names(tx, s.repository, "", 10),
+    "a page of tags with images": lambda tx, s: artifacts.tag_infos(tx, s.repository, last="", most=10),
+    "tags that contain": lambda tx, s: artifacts.tag_infos(tx, s.repository, last="", most=10, containing="1"),
+    "one tag": lambda tx, s: artifacts.tag_infos(tx, s.repository, last="", most=9, containing="1", exact=True),
+    "tags of a digest": lambda tx, s: artifacts.tag_infos(tx, s.repository, last="", most=9, digest=DIGEST),
+    "a page of referrers": lambda tx, s: artifacts.referrers(
+        tx, s.repository, SUBJECT, artifact_type="", last="", most=10
+    ),
+    "a page of referrers of a type": lambda tx, s: artifacts.referrers(
+        tx, s.repository, SUBJECT, artifact_type="a/b", last="", most=10
+    ),
+    "a page of repositories": lambda tx, s: repositories.page(tx, s.instance, last="", most=10),
+    "a page of public repositories": lambda tx, s: repositories.page(
+        tx, s.instance, last="", most=10, public_only=True
+    ),
+    "repositories of a namespace": lambda tx, s: repositories.page(
+        tx, s.instance, last="", most=10, namespace_id=s.namespace
+    ),
+    "names in a namespace": lambda tx, s: repositories.names_in(tx, s.namespace, 3),
+    "a page of namespaces": lambda tx, s: namespaces.page(tx, s.instance, containing="", last="", most=10),
+    "a page of credentials": lambda tx, s: credentials.page(tx, s.instance, "", 10),
+    "a page of the audit": lambda tx, s: audit.entries(tx, s.instance, 0, 10),
+    "a page of stored blobs": lambda tx, s: inventory.stored_blobs(tx, 0, 10),
+    "a page of kept manifests": lambda tx, s: inventory.kept_manifests(tx, 0, 10),
+    "the parts of a manifest": lambda tx, s: inventory.unusable_parts(tx, 1),
+    "known digests": lambda tx, s: inventory.known_digests(tx, "local", [DIGEST, SUBJECT]),
+    "blobs of a manifest": lambda tx, s: artifacts.held_blobs(tx, s.repository, "local", [DIGEST], NOW),
+    "whether a manifest is tagged": lambda tx, s: artifacts.is_tagged(tx, 1),
+    "whether a manifest is a member": lambda tx, s: artifacts.is_member(tx, s.repository, DIGEST),
+    "whether there is a manifest": lambda tx, s: artifacts.any_manifest(tx, s.repository),
+    "ended links": lambda tx, s: collection.has_ended_links(tx, NOW),
+    "due blobs": lambda tx, s: collection.has_unheld(tx, NOW),
+    "ended uploads": lambda tx, s: layers.expired_uploads(tx, NOW, 10),
+    "known uploads": lambda tx, s: layers.known_uploads(tx, ["a", "b"]),
+    "too many uploads": lambda tx, s: layers.too_many_uploads(tx, s.instance, 10),
+    "an upload": lambda tx, s: layers.get_upload(tx, "session", s.instance, "prod/web"),
+    "parts of an upload": lambda tx, s: layers.part_keys(tx, "session"),
+    "a blob held elsewhere": lambda tx, s: layers.find_held(
+        tx, s.instance, "local", Digest.of(b"layer"), "prod/web", NOW
+    ),
+    "a blob held anywhere": lambda tx, s: layers.find_held(tx, s.instance, "local", Digest.of(b"layer"), "", NOW),
+}
+
+
+async def _push(tx: Tx, scene: Scene) -> None:
+    manifest, _ = await store_manifest(tx, scene.repository, b"layer", b"other", subject=b"subject")
+    await artifacts.put_tag(tx, scene.repository, "latest", manifest, NOW)
+    await artifacts.tag_target(tx, scene.repository, "latest")
+    await layers.complete_sparse(tx, scene.repository, 1, Digest.of(b"sparse"))
+
+
+async def _upload(tx: Tx, scene: Scene) -> None:
+    await layers.begin_upload(tx, upload(scene.instance), NOW)
+    await layers.add_part(tx, upload(scene.instance), "key", 5, DIGEST, LATER)
+    await layers.end_upload(tx, "session")
+
+
+async def _sparse(tx: Tx, scene: Scene) -> None:
+    await store_manifest(tx, scene.repository, b"layer", missing=(DIGEST,), body=b"sparse")
+    await layers.complete_sparse(
+        tx, scene.repository, await store_blob(tx, scene.repository, b"x"), Digest.parse(DIGEST)
+    )
+
+
+async def _unpush(tx: Tx, scene: Scene) -> None:
+    manifest, _ = await store_manifest(tx, scene.repository, b"layer")
+    await artifacts.put_tag(tx, scene.repository, "latest", manifest, NOW)
+    await artifacts.remove_tag(tx, scene.repository, "latest")
+    await artifacts.remove_manifest(tx, scene.repository, manifest, LATER)
+
+
+async def _collect(tx: Tx, scene: Scene) -> None:
+    await store_blob(tx, scene.repository, b"unnamed")
+    assert await collection.drop_ended_links(tx, AFTER, AFTER, 10) == 1
+    due, leaving = await collection.take_unheld(tx, AFTER, 10)
+    assert (due, len(leaving)) == (1, 1)
+    await collection.forget_blobs(tx, [blob.blob_id for blob in leaving])
+
+
+async def _hidden(tx: Tx, scene: Scene) -> None:
+    await repositories.ensure(tx, scene.instance, scene.namespace, "prod/half", visible=False, now=NOW)
+    assert await collection.drop_hidden_repositories(tx, AFTER, 10) == 1
+    await repositories.remove_hidden_of(tx, scene.namespace, NOW)
+
+
+async def _release(tx: Tx, scene: Scene) -> None:
+    blob = await store_blob(tx, scene.repository, b"unnamed")
+    await inventory.quarantine(tx, blob, 0)
+    assert await layers.release(tx, scene.repository, blob, NOW)
+
+
+async def _remove_repository(tx: Tx, scene: Scene) -> None:
+    await repositories.lock(tx, scene.repository)
+    await repositories.remove(tx, scene.repository, NOW)
+
+
+async def _credentials(tx: Tx, scene: Scene) -> None:
+    await credentials.modify(tx, scene.instance, "first-credential", enabled=False)
+    await credentials.remove(tx, scene.instance, "first-credential")
+    await credentials.count_failure(tx, "account:100", NOW, NOW)
+    await credentials.forget_failures(tx, LATER, 10)
+
+
+CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
+    "a push": _push,
+    "an upload": _upload,
+    "a sparse push completed": _sparse,
+    "a deletion": _unpush,
+    "a collection": _collect,
+    "hidden repositories": _hidden,
+    "a blob released": _release,
+    "a repository removed": _remove_repository,
+    "credentials": _credentials,
+}
+
+
+def check(recorder: Recorder) -> None:
+    assert recorder.seen
+    for statement, steps in recorder.plans():
+        walks = [
+            step
+            for step in steps
+            if (found := re.match(r"SCAN (\w+)", step)) and found[1] not in SMALL and "CONSTANT" not in step
+        ]
+        assert not walks, f"{walks} in {' '.join(statement.split())}\n{steps}"
+        assert not any("TEMP B-TREE FOR ORDER BY" in step for step in steps if "LIMIT" in statement), (
+            statement,
+            steps,
+        )
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_a_question_is_answered_by_an_index(database: SqliteDatabase, name: str) -> None:
+    scene = await set_up(database)
+    recorder = Recorder(database)
+    sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
+    async with database.read() as tx:
+        await QUERIES[name](Noting(tx, recorder), scene)
+    check(recorder)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_change_finds_its_rows_by_an_index(database: SqliteDatabase, name: str) -> None:
+    scene = await set_up(database)
+    recorder = Recorder(database)
+    sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
+    async with database.write(durable=False) as tx:
+        await CHANGES[name](tx, scene)
+    check(recorder)
+
+
+async def test_a_walk_would_be_seen(database: SqliteDatabase) -> None:
+    await set_up(database)
+    recorder = Recorder(database)
+    sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
+    async with database.read() as tx:
+        await tx.all(sa.text("SELECT id FROM blobs WHERE size > 7"))
+    with pytest.raises(AssertionError, match="SCAN blobs"):
+        check(recorder)
+
+
+async def test_the_owner_is_found_among_the_first(database: SqliteDatabase) -> None:
+    """The one walk there is: the owner is the first account ever made, so it ends at the first row."""
+    scene = await set_up(database)
+    async with database.read() as tx:
+        owner = await accounts.owner(tx)
+    assert owner is not None and owner.id == scene.account == 1
