@@ -34,8 +34,8 @@ def main() -> None:
     _check_disk(options.folder)
     with tempfile.TemporaryDirectory(prefix="roadstead-bench-", dir=options.folder) as folder:
         figures = _compare(Path(folder), chosen, effort)
-    print(f"\n{_circumstances(effort)}\n")
-    print("\n".join(lines(figures)))
+        print(f"\n{_circumstances(effort)}\n")
+        print("\n".join(lines(figures)), flush=True)
 
 
 def _options() -> argparse.Namespace:

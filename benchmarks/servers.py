@@ -95,7 +95,7 @@ class Server(ABC):
     def forget(self, digests: list[str]) -> None:
         """The bytes of these blobs, which nothing names and nobody will ask for, no longer fill the disk."""
         for digest in digests:
-            self.blob_path(digest).unlink()
+            self._blob_path(digest).unlink()
 
     @abstractmethod
     def _launch(self) -> Process:
@@ -106,7 +106,7 @@ class Server(ABC):
         """The header lines by which a request may do everything here."""
 
     @abstractmethod
-    def blob_path(self, digest: str) -> Path:
+    def _blob_path(self, digest: str) -> Path:
         """The file of a blob."""
 
     @abstractmethod
@@ -177,9 +177,11 @@ class Roadstead(Server):
             token: str = json.loads(connection.read(answer))["token"]
         return token
 
-    def blob_path(self, digest: str) -> Path:
+    def _blob_path(self, digest: str) -> Path:
         algorithm, _, encoded = digest.partition(":")
-        return self.folder / "data" / "storage" / "blobs" / algorithm / encoded[:2] / encoded
+        folder = self.folder / "data" / "storage" / "blobs" / algorithm / encoded[:2]
+        # Its generation follows the digest in the name.
+        return next(folder.glob(f"{encoded}*"))
 
     def add_tags(self, repository: str, tag: str, names: list[str]) -> None:
         copy = """
@@ -210,18 +212,15 @@ class DockerRegistry(Server):
     def _root(self) -> Path:
         return self.folder / "data" / "docker" / "registry" / "v2"
 
-    def blob_path(self, digest: str) -> Path:
+    def _blob_path(self, digest: str) -> Path:
         algorithm, _, encoded = digest.partition(":")
         return self._root / "blobs" / algorithm / encoded[:2] / encoded / "data"
 
     def add_tags(self, repository: str, tag: str, names: list[str]) -> None:
-        """It keeps a folder for each tag; the link in `current` is what listing and pulling need of it."""
+        """It keeps a folder for each tag, and of a listing reads only the names: so one folder serves them all."""
         tags = self._root / "repositories" / repository / "_manifests" / "tags"
-        link = (tags / tag / "current" / "link").read_bytes()
         for name in names:
-            current = tags / name / "current"
-            current.mkdir(parents=True)
-            (current / "link").write_bytes(link)
+            (tags / name).symlink_to(tag)
 
 
 def version_of_peer() -> str:

@@ -9,9 +9,10 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -37,6 +38,7 @@ from roadstead.services.tokens import KeyRing
 # How many jobs of each queue run at once, over all processes.
 QUEUES = {"collection": 1}
 _KEY_SECONDS = 60
+_LOGIN_SECONDS = 1
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -135,24 +137,27 @@ async def _background(ctx: Context) -> AsyncIterator[None]:
     """Jobs are worked off and signing keys kept fresh as long as the block lasts."""
     jobs = worker(ctx)
     working = asyncio.create_task(jobs.run())
-    refreshing = asyncio.create_task(_keep_keys_fresh(ctx))
+    repeated = [
+        asyncio.create_task(_repeat(_KEY_SECONDS, ctx.keys.refresh)),
+        asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.logins.write_down, ctx.database))),
+    ]
     try:
         yield
     finally:
         jobs.stop()
-        refreshing.cancel()
-        with suppress(asyncio.CancelledError):
-            await refreshing
+        for task in repeated:
+            task.cancel()
+        await asyncio.gather(*repeated, return_exceptions=True)
         await working
 
 
-async def _keep_keys_fresh(ctx: Context) -> None:
+async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
-        await asyncio.sleep(_KEY_SECONDS)
+        await asyncio.sleep(seconds)
         try:
-            await ctx.keys.refresh()
-        except Exception:  # noqa: BLE001  the database may be away for a while; the next minute tries again
-            _log.exception("signing keys could not be refreshed")
+            await work()
+        except Exception:  # noqa: BLE001  the database may be away for a while; the next time tries again
+            _log.exception("periodic work failed")
 
 
 def _tell_exception(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

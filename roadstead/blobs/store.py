@@ -137,8 +137,8 @@ def valid_prefix(prefix: str) -> str:
 def blob_key(digest: Digest, generation: int) -> str:
     """Where a blob's bytes are kept.
 
-    Each time bytes are stored anew for a digest whose earlier bytes are being collected, the generation grows, so
-    that a collector never removes bytes that a later upload has written.
+    Each time bytes are stored for a digest that has none, they get a generation of their own, so that a collector
+    never removes bytes that a later upload has written.
     """
     suffix = f".{generation}" if generation else ""
     return f"blobs/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}{suffix}"

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from roadstead.cli.output import show, show_rows
-from roadstead.cli.session import Options, work
+from roadstead.cli.output import show, show_rows, wire
+from roadstead.cli.session import Options, Session, work
 from roadstead.services import networks
 
 commands = typer.Typer(help="The public entry of an instance and its allowlist.", no_args_is_help=True)
@@ -48,10 +48,18 @@ def deny(context: typer.Context, cidr: Cidr) -> None:
 @commands.command("show", epilog="Example: roadstead network show")
 def show_(context: typer.Context) -> None:
     """Show whether the public entry is open, and its allowlist."""
-    status = work(context, lambda s: s.call(networks.describe_external_endpoint_status))
-    answer = work(context, lambda s: s.call(networks.describe_security_policies))
+    status, allowed = work(context, _status)
     options: Options = context.obj
-    if not options.as_json:
-        typer.echo(f"Public entry: {status.status}")
+    if options.as_json:
+        show(context, {**wire(status), **wire(allowed)}, "")
+        return
+    typer.echo(f"Public entry: {status.status}")
     columns = [("CIDR", "cidr_block"), ("NOTE", "description")]
-    show_rows(context, answer.security_policy_set, columns, empty="The allowlist is empty: nobody is admitted.")
+    show_rows(context, allowed.security_policy_set, columns, empty="The allowlist is empty: nobody is admitted.")
+
+
+async def _status(session: Session) -> tuple[networks.EntryStatus, networks.SecurityPolicies]:
+    return (
+        await session.call(networks.describe_external_endpoint_status),
+        await session.call(networks.describe_security_policies),
+    )

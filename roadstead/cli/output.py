@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from roadstead.cli.session import Options
+
+# A pipe has no width: nothing may be cut off or folded there.
+_WIDE = 1000
 
 
 def show(context: typer.Context, answer: Any, text: str) -> None:
@@ -28,20 +33,39 @@ def show_rows(context: typer.Context, rows: Sequence[Any], columns: Sequence[tup
     elif not rows:
         typer.echo(empty)
     else:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for heading, _ in columns:
-            table.add_column(heading, no_wrap=True)
-        for row in rows:
-            table.add_row(*(_cell(getattr(row, field)) for _, field in columns))
-        console = Console(highlight=False, markup=False)
-        # A pipe has no width: nothing may be cut off there.
-        console.print(table, width=None if console.is_terminal else 400)
+        Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE).print(
+            _table(rows, columns)
+        )
+
+
+def _table(rows: Sequence[Any], columns: Sequence[tuple[str, str]]) -> Table:
+    """The rows as a table whose first column, which names them, is never cut; the others fold where it is narrow."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = [[_cell(getattr(row, field)) for _, field in columns] for row in rows]
+    for place, (heading, _) in enumerate(columns):
+        longest = max(len(line[place]) for line in cells) if place == 0 else 0
+        table.add_column(heading, overflow="fold", min_width=longest or None)
+    for line in cells:
+        table.add_row(*line)
+    return table
 
 
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def wire(value: Any) -> dict[str, Any]:
+    """The fields of a struct or dataclass in the spelling of the API."""
+    named = msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else dataclasses.asdict(value)
+    return {"".join(part.capitalize() for part in name.split("_")): found for name, found in named.items()}
+
+
+def short_digest(digest: str) -> str:
+    """The digest as people compare it: its algorithm and first twelve digits."""
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm}:{encoded[:12]}"
 
 
 def size_text(count: int) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.status import Status
 
-from roadstead.cli.output import show, size_text
+from roadstead.cli.output import show, size_text, wire
 from roadstead.cli.session import Options, opened
 from roadstead.services import gc, storage
 from roadstead.services.storage import Finding, Progress
@@ -36,10 +35,7 @@ def check(
         f"Checked {progress.blobs} blobs ({size_text(progress.bytes)}), {progress.manifests} manifests, "
         f"{progress.keys} keys: {len(broken)} broken, {len(findings) - len(broken)} notes."
     )
-    answer = {
-        "Checked": msgspec.to_builtins(progress),
-        "Findings": [msgspec.to_builtins(found) for found in findings],
-    }
+    answer = {"Checked": wire(progress), "Findings": [wire(found) for found in findings]}
     show(context, answer, text)
     if broken:
         raise typer.Exit(1)
@@ -77,6 +73,6 @@ def collect(context: typer.Context) -> None:
     removed = asyncio.run(once())
     show(
         context,
-        removed,
+        wire(removed),
         f"Removed {removed.blobs} blobs, {removed.uploads} uploads, {removed.repositories} empty repositories.",
     )

@@ -15,7 +15,9 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import FrameType
 
 import uvloop
@@ -26,6 +28,7 @@ from roadstead.errors import AppError, StartRefused
 _RESTART_PAUSE = 1.0
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 30.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -40,6 +43,8 @@ def bind(settings: Settings) -> socket.socket:
             probe.bind((host, port))
             probe.listen()
         return _shared(family, host, port)
+    except UnicodeError as error:
+        raise StartRefused(f"cannot listen on {settings.listen}: that is no host name") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise StartRefused(
@@ -91,6 +96,8 @@ def _become(work: Callable[[], Coroutine[None, None, None]]) -> None:
         print(f"roadstead: {error.message}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 0
+    except Exception:  # noqa: BLE001  the process ends here, and nobody else could say why
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -115,7 +122,7 @@ class Supervisor:
         """The exit code, after a signal has stopped all children or one could not start."""
         gc.collect()
         gc.freeze()  # the imported code stays in pages that the children share
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPPING:
             signal.signal(number, self._stop)
         for _ in range(self._count):
             self._start()
@@ -136,22 +143,34 @@ class Supervisor:
         return failed
 
     def _start(self) -> None:
+        """One more child runs, unless all are to stop."""
+        # Signals wait meanwhile: one that came in between would not be passed on to the new child.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        if not self._stopping:
+            self._children.add(self._fork())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+    def _fork(self) -> int:
         child = os.fork()
         if child == 0:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            for number in (*_STOPPING, signal.SIGALRM):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             _end_with_parent()
             _become(self._work)
-        self._children.add(child)
+        return child
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         if not self._stopping:
             self._stopping = True
             signal.signal(signal.SIGALRM, self._kill)
             signal.setitimer(signal.ITIMER_REAL, _STOP_SECONDS)
-        for child in self._children:
-            os.kill(child, signal.SIGTERM)
+        self._tell(signal.SIGTERM)
 
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
+        self._tell(signal.SIGKILL)
+
+    def _tell(self, number: signal.Signals) -> None:
         for child in self._children:
-            os.kill(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(child, number)

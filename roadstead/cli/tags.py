@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from roadstead.cli.output import show, show_rows, size_text
+from roadstead.cli.output import short_digest, show, show_rows, size_text
 from roadstead.cli.repositories import Name, fields
 from roadstead.cli.session import Options, work
 from roadstead.services import images
@@ -48,7 +48,7 @@ def list_(
 
 
 def _line(row: Any) -> _Line:
-    return _Line(row.image_version, row.digest, size_text(row.size), row.platforms, row.update_time)
+    return _Line(row.image_version, short_digest(row.digest), size_text(row.size), row.platforms, row.update_time)
 
 
 @commands.command(epilog="Example: roadstead tag delete prod/web 1.2.3")

@@ -46,16 +46,16 @@ async def get_blob(exchange: Exchange, name: RepositoryName, digest: str) -> Non
     pieces = store.open(key, part.start, part.stop)
     try:
         # Before the head is sent: when the bytes are missing, that can still be said.
-        piece = await anext(pieces, b"")
+        piece = await anext(pieces, None)
     except FileNotFoundError as error:
         raise BlobUnknown(
             f"the bytes of blob {digest} are missing; the owner can have it pushed again after: "
             "roadstead storage check --quarantine"
         ) from error
     await exchange.start(status, headers)
-    while piece:
+    while piece is not None:
         await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
-        piece = await anext(pieces, b"")
+        piece = await anext(pieces, None)
     await exchange.send({"type": "http.response.body", "body": b""})
 
 

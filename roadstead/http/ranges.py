@@ -33,6 +33,6 @@ def requested_range(header: str, if_range: str, size: int, digest: str) -> Part 
         return Part(size - length, size, True) if length else None
     start = int(found[1])
     last = min(int(found[2]), size - 1) if found[2] else size - 1
-    if start >= size or last < start:
+    if last < start:
         return None
     return Part(start, last + 1, True)

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from roadstead.metadata.database import Tx, insert
-from roadstead.metadata.schema.access import credentials, login_failures, signing_keys
+from roadstead.metadata.schema.access import credentials, login_failures, login_successes, signing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,28 @@ async def count_failure(tx: Tx, subject: str, since: datetime, now: datetime) ->
         .returning(c.failures)
     )
     return found
+
+
+async def note_success(tx: Tx, account: str, address: str, now: datetime) -> None:
+    """The account has logged in from the address."""
+    await tx.run(
+        insert(tx, login_successes)
+        .values(account=account, address=address, last_at=now)
+        .on_conflict_do_update(index_elements=["account", "address"], set_={"last_at": now})
+    )
+
+
+async def has_succeeded(tx: Tx, account: str, address: str) -> bool:
+    """Whether the account has logged in from the address lately."""
+    c = login_successes.c
+    return await tx.scalar(sa.select(c.account).where(c.account == account, c.address == address)) is not None
+
+
+async def forget_successes(tx: Tx, before: datetime, most: int) -> int:
+    """Logins from before that time are gone; how many."""
+    c = login_successes.c
+    old = sa.select(c.account, c.address).where(c.last_at < before).limit(most)
+    return await tx.run(sa.delete(login_successes).where(sa.tuple_(c.account, c.address).in_(old)))
 
 
 async def forget_failures(tx: Tx, before: datetime, most: int) -> int:

@@ -130,7 +130,7 @@ async def _identify(ctx: Context, asker: Asker, facts: Facts) -> Caller:
     if problem:
         await ctx.logins.failed(ctx.database, presented.uin, address, now)
         raise NotAuthenticated(f"credential: {problem}", detail={"gate": "credential"})
-    ctx.logins.admit(presented.uin, address, now)
+    await ctx.logins.admit(ctx.database, presented.uin, address, now)
     return Caller(
         facts.account_id,
         presented.uin,

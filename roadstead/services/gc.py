@@ -21,6 +21,7 @@ from roadstead.services.layers import discard
 
 # Longer than the longest period of a schedule, whose rows say which slots were entered.
 _JOBS_KEPT = timedelta(days=3)
+_LOGINS_KEPT = timedelta(days=30)
 _PRUNED = 500
 
 Step = Callable[[Context], Awaitable[int]]
@@ -62,7 +63,7 @@ async def collect(ctx: Context) -> Collected:
     links = await _until_empty(ctx, _drop_links)
     blobs = await _until_empty(ctx, _remove_blobs)
     repositories = await _until_empty(ctx, _drop_repositories)
-    await _until_empty(ctx, _forget_failures)
+    await _until_empty(ctx, _forget_logins)
     leftovers = await _sweep_uploads(ctx)
     return Collected(links, blobs, uploads, repositories, leftovers)
 
@@ -113,10 +114,12 @@ async def _drop_repositories(ctx: Context) -> int:
         return await collection.drop_hidden_repositories(tx, before, rules.batch)
 
 
-async def _forget_failures(ctx: Context) -> int:
-    before = ctx.clock() - timedelta(seconds=ctx.settings.login.window_seconds)
+async def _forget_logins(ctx: Context) -> int:
+    batch, now = ctx.settings.collection.batch, ctx.clock()
     async with ctx.database.write(durable=False) as tx:
-        return await credentials.forget_failures(tx, before, ctx.settings.collection.batch)
+        successes = await credentials.forget_successes(tx, now - _LOGINS_KEPT, batch)
+        window = timedelta(seconds=ctx.settings.login.window_seconds)
+        return successes + await credentials.forget_failures(tx, now - window, batch)
 
 
 async def _sweep_uploads(ctx: Context) -> int:

@@ -6,6 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from roadstead.config import Login
 from roadstead.errors import TooManyRequests
@@ -20,24 +21,41 @@ class LoginGuard:
 
     Counts are rows, so that every process adds to the same; waits are kept by each process, which learns of them
     with the first failure it sees itself. A client that logged in from its address before the guessing began is
-    not locked out by it.
+    not locked out by it: first logins are rows too, written within a second and never on the way of a request.
     """
 
     def __init__(self, rules: Login) -> None:
         self._rules = rules
         self._blocked: OrderedDict[str, datetime] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._unwritten: OrderedDict[tuple[str, str], datetime] = OrderedDict()
 
-    def admit(self, account: str, address: str, now: datetime) -> None:
+    async def admit(self, database: Database, account: str, address: str, now: datetime) -> None:
         """A right secret may pass; raises TooManyRequests when the account or the address has to wait.
 
         It must be asked before the outcome of a check is told, or guessing would go on unslowed.
         """
         if (account, address) in self._trusted:
             return
-        self.refuse_blocked(account, address, now)
+        try:
+            self.refuse_blocked(account, address, now)
+        except TooManyRequests:
+            # Another process may have met this client before the guessing began.
+            async with database.read() as tx:
+                if not await credentials.has_succeeded(tx, account, address):
+                    raise
         self._trusted[account, address] = None
+        self._unwritten[account, address] = now
         _trim(self._trusted)
+        _trim(self._unwritten)
+
+    async def write_down(self, database: Database) -> None:
+        """Other processes know whom this one has let in for the first time; called each second, beside requests."""
+        if self._unwritten:
+            pairs, self._unwritten = self._unwritten, OrderedDict()
+            async with database.write(durable=False) as tx:
+                for (account, address), at in pairs.items():
+                    await credentials.note_success(tx, account, address, at)
 
     def refuse_blocked(self, account: str, address: str, now: datetime) -> None:
         """Raises TooManyRequests when the account or the address has to wait."""
@@ -72,6 +90,6 @@ def _subjects(account: str, address: str) -> Sequence[str]:
     return [f"address:{address}"] + ([f"account:{account}"] if account else [])
 
 
-def _trim(table: OrderedDict[str, datetime] | OrderedDict[tuple[str, str], None]) -> None:
+def _trim(table: OrderedDict[Any, Any]) -> None:
     while len(table) > _REMEMBERED:
         table.popitem(last=False)

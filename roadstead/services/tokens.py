@@ -48,6 +48,7 @@ class Claims(msgspec.Struct, frozen=True):
     kind: str
     exp: int
     nbf: int
+    aud: str = ""
     cid: str = ""
     access: list[Access] | None = None
 
@@ -108,7 +109,7 @@ class KeyRing:
         if claims.exp <= now:
             self._verified.pop(token, None)
             raise EndedToken("credential: the token has ended; log in again")
-        if claims.nbf > now + _LEEWAY or claims.iss != issuer:
+        if claims.nbf > now + _LEEWAY or not (claims.iss == claims.aud == issuer):
             raise NotAuthenticated("credential: the token is not meant for this instance; log in again")
         return claims
 

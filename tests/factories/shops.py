@@ -41,15 +41,16 @@ from tests.factories.bodies import BytesBody
 from tests.factories.pushes import CONFIG, descriptor, document, push_blob, push_manifest
 from tests.jobs.bench import FakeClock
 
+# In the order in which they refer to one another.
 CONTENT_TABLES = (
     blobs,
+    repositories,
     repository_blobs,
     manifests,
     manifest_blobs,
     missing_blobs,
     uploads,
     upload_parts,
-    repositories,
 )
 
 
@@ -120,13 +121,12 @@ class Shop:
     async def call(self, operation: AnyOperation, repository: str, **fields: Any) -> Wire:
         """The answer of an operation on the repository, asked by the owner on this machine."""
         name = RepositoryName.parse(repository)
-        request = operation.request(
-            registry_id=self.asker.instance.row.registry_id,
-            namespace_name=name.namespace,
-            repository_name=name.name,
-            **fields,
+        registry_id = self.asker.instance.row.registry_id
+        place = {"registry_id": registry_id, "namespace_name": name.namespace, "repository_name": name.name}
+        asked = {field: value for field, value in place.items() if field in operation.request.__struct_fields__}
+        answer: Wire = await run(
+            self.ctx, await local_owner(self.ctx), operation, operation.request(**asked, **fields)
         )
-        answer: Wire = await run(self.ctx, await local_owner(self.ctx), operation, request)
         return answer
 
     async def keys(self) -> list[str]:
@@ -136,6 +136,12 @@ class Shop:
     async def findings(self, *, quarantine: bool = False) -> list[storage.Finding]:
         """All that the storage check finds."""
         return [found async for found in storage.check(self.ctx, storage.Progress(), quarantine=quarantine)]
+
+    async def clear(self) -> None:
+        """Every row of contents is gone, whatever it held."""
+        async with self.ctx.database.write(durable=False) as tx:
+            for table in reversed(CONTENT_TABLES):
+                await tx.run(sa.delete(table))
 
     async def rows(self) -> Mapping[str, int]:
         """How many rows each table of contents has, empty ones left out."""

@@ -10,7 +10,7 @@ from roadstead.blobs.store import BlobStore, Body, Entry, LocalFile, Redirect
 from roadstead.domain.reference import Hasher
 
 T = TypeVar("T")
-Call = Literal["put", "assemble", "delete"]
+Call = Literal["open", "list", "put", "assemble", "delete"]
 
 
 class HeldStore:
@@ -45,9 +45,12 @@ class HeldStore:
         """As the store itself."""
         return await self._store.stat(key)
 
-    def open(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """As the store itself."""
-        return self._store.open(key, start, stop)
+    async def open(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """As the store itself, perhaps later."""
+        if self._call == "open":
+            await self._wait()
+        async for piece in self._store.open(key, start, stop):
+            yield piece
 
     async def put(self, key: str, body: Body, hasher: Hasher, limit: int) -> int:
         """As the store itself, perhaps later."""
@@ -61,9 +64,13 @@ class HeldStore:
         """As the store itself, perhaps later."""
         await self._pass("delete", lambda: self._store.delete(key))
 
-    def list(self, prefix: str) -> AsyncIterator[Entry]:
-        """As the store itself."""
-        return self._store.list(prefix)
+    async def list(self, prefix: str) -> AsyncIterator[Entry]:
+        """What the store holds at the call, perhaps told later."""
+        found = [entry async for entry in self._store.list(prefix)]
+        if self._call == "list":
+            await self._wait()
+        for entry in found:
+            yield entry
 
     async def place(self, key: str) -> LocalFile | Redirect | None:
         """As the store itself."""

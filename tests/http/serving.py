@@ -96,10 +96,16 @@ class Application:
         await answer(send, 201, facts)
 
     async def broken(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The sink fails; what remains of the body cannot be had another way."""
         try:
             await request_body(scope, receive).into(HashingSink(broken=True), self.limit)
         except OSError as error:
-            await answer(send, 503, {"error": str(error)})
+            facts: dict[str, object] = {"error": error.strerror, "rest": "here"}
+        try:
+            await request_body(scope, receive).into(HashingSink(), self.limit)
+        except ClientGone:
+            facts["rest"] = "gone"
+        await answer(send, 503, facts)
 
     async def small(self, scope: Scope, receive: Receive, send: Send) -> None:
         data = await read_small(scope, receive, 200_000, lambda: ManifestTooLarge("over 200 kB"))
@@ -298,7 +304,7 @@ def served(
         started.set()
         await serve(config, [listener], stop)
 
-    thread = threading.Thread(target=lambda: uvloop.run(main()))
+    thread = threading.Thread(target=lambda: uvloop.run(main()), daemon=True)
     thread.start()
     assert started.wait(PATIENCE)
     loop, stop = ready[0]

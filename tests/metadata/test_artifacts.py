@@ -146,8 +146,9 @@ async def test_tags_are_listed_by_code_point_whatever_the_country(database: Data
     async with database.write() as tx:
         first, one = await store_manifest(tx, scene.repository, b"one")
         second, _ = await store_manifest(tx, scene.repository, b"two")
-        for place, name in enumerate(names):
-            await artifacts.put_tag(tx, scene.repository, name, first if place % 2 else second, NOW)
+        for place, name in reversed(list(enumerate(names))):
+            pushed_at = NOW - timedelta(minutes=place)
+            await artifacts.put_tag(tx, scene.repository, name, first if place % 2 else second, pushed_at)
     async with database.read() as tx:
         listed: list[str] = []
         while page := await artifacts.tag_names(tx, scene.repository, listed[-1] if listed else "", 4):

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -106,8 +106,8 @@ class Slow:
     placed: bool = False
 
 
-class Registry(RuleBasedStateMachine):
-    """One registry and what it must show."""
+class Bytes(RuleBasedStateMachine):
+    """One registry, what it must show, and all that can be done to single blobs."""
 
     kind: ClassVar[Literal["memory", "local"]] = "memory"
 
@@ -129,8 +129,11 @@ class Registry(RuleBasedStateMachine):
         lay_out(self.folder / "data")
         self.shop: Shop = self.run(self.stack.enter_async_context(open_shop(options, self.clock)))
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
+    def run(self, work: Awaitable[T]) -> T:
+        async def awaited() -> T:
+            return await work
+
+        return self.runner.run(awaited())
 
     @property
     def now(self) -> datetime:
@@ -175,7 +178,7 @@ class Registry(RuleBasedStateMachine):
         if expected is None:
             del shelf.until[content]
 
-    def refusal(self, work: Coroutine[Any, Any, Any]) -> type[AppError] | None:
+    def refusal(self, work: Awaitable[Any]) -> type[AppError] | None:
         """The condition that the work met, if any."""
         try:
             self.run(work)
@@ -183,7 +186,149 @@ class Registry(RuleBasedStateMachine):
             return type(error)
         return None
 
-    # Images
+    # Time and collection
+
+    @rule(by=st.sampled_from([timedelta(minutes=1), MARGIN * 2, timedelta(hours=7), GRACE + MARGIN * 2, LONG]))
+    def wait(self, by: timedelta) -> None:
+        self.clock.now += by
+
+    @rule()
+    def collect(self) -> None:
+        self.run(gc.collect(self.shop.ctx))
+        assert [each for each in self.run(self.shop.findings()) if each.kind in {"blob", "manifest"}] == []
+
+    @rule(step=st.sampled_from([gc._end_uploads, gc._drop_links, gc._remove_blobs, gc._drop_repositories]))
+    def collect_one_step(self, step: gc.Step) -> None:
+        self.run(step(self.shop.ctx))
+
+    @rule()
+    def sweep(self) -> None:
+        self.run(gc._sweep_uploads(self.shop.ctx))
+
+    # Others who are slow
+
+    @rule(step=st.sampled_from([gc._remove_blobs, gc._end_uploads, gc._sweep_uploads]), later=st.booleans())
+    def begin_a_slow_collection(self, step: gc.Step, later: bool) -> None:
+        if later:
+            self.clock.now += GRACE + MARGIN * 2
+            self.run(gc._drop_links(self.shop.ctx))
+        store = HeldStore(self.shop.store, "delete")
+        self.begin(self.collectors, store, step(self.shop.over(store).ctx))
+
+    @rule(repository=repositories, content=contents, chunks=st.integers(0, 2), placed=st.booleans())
+    def begin_a_slow_push(self, repository: str, content: bytes, chunks: int, placed: bool) -> None:
+        store = HeldStore(self.shop.store, "assemble", after=placed)
+        slow = self.begin(self.pushes, store, self.shop.over(store).push_blob(repository, content, chunks=chunks))
+        if slow is None:
+            self.shelf(repository).hold(content, self.now + GRACE)
+        else:
+            slow.repository, slow.content, slow.placed = repository, content, placed
+
+    def begin(self, those: list[Slow], store: HeldStore, work: Awaitable[Any]) -> Slow | None:
+        async def begin() -> Slow | None:
+            task = asyncio.ensure_future(work)
+            if await until_held(store, task):
+                those.append(Slow(store, task, self.now))
+                return those[-1]
+            await task
+            return None
+
+        return self.run(begin())
+
+    @precondition(lambda self: self.collectors)
+    @rule(data=st.data(), killed=st.sampled_from([False, False, True]))
+    def end_a_slow_collection(self, data: st.DataObject, killed: bool) -> None:
+        slow = data.draw(st.sampled_from(self.collectors))
+        self.collectors.remove(slow)
+        self.end(slow, killed)
+
+    @precondition(lambda self: self.pushes)
+    @rule(data=st.data(), killed=st.sampled_from([False, False, True]))
+    def end_a_slow_push(self, data: st.DataObject, killed: bool) -> None:
+        slow = data.draw(st.sampled_from(self.pushes))
+        self.pushes.remove(slow)
+        try:
+            done = self.end(slow, killed)
+        except (UploadUnknown, Unavailable):
+            # It may fail when it was away for hours, or when its bytes were deleted by name under its hands.
+            assert slow.placed or self.now - slow.since > PATIENCE
+            return
+        if done:
+            self.shelf(slow.repository).hold(slow.content, self.now + GRACE)
+
+    def end(self, slow: Slow, killed: bool) -> bool:
+        async def end() -> bool:
+            if killed:
+                slow.task.cancel()
+                await asyncio.wait({slow.task})
+                return False
+            slow.store.release()
+            await slow.task
+            return True
+
+        return self.run(end())
+
+    # What must hold
+
+    @invariant()
+    def every_repository_shows_what_it_must(self) -> None:
+        self.run(self.look())
+
+    async def look(self) -> None:
+        for repository, shelf in self.shelves.items():
+            for content in CONTENTS:
+                if shelf.shows(content, self.now):
+                    assert await self.shop.read_blob(repository, Digest.of(content)) == content
+                else:
+                    await self.must_lack(repository, content)
+            for digest, each in shelf.images.items():
+                assert await self.shop.read_manifest(repository, str(digest)) == each.body
+            for tag in TAGS:
+                await self.look_at_tag(repository, shelf, tag)
+
+    async def must_lack(self, repository: str, content: bytes) -> None:
+        try:
+            await self.shop.read_blob(repository, Digest.of(content))
+        except BlobUnknown:
+            return
+        raise AssertionError(f"{repository} still shows {content[:10]!r}")
+
+    async def look_at_tag(self, repository: str, shelf: Shelf, tag: str) -> None:
+        try:
+            body = await self.shop.read_manifest(repository, tag)
+        except ManifestUnknown:
+            body = b""
+        assert body == (shelf.images[shelf.tags[tag]].body if tag in shelf.tags else b"")
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "shop"):
+                self.run(self.nothing_is_left())
+        finally:
+            self.run(self.stack.aclose())
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+    async def nothing_is_left(self) -> None:
+        """Every process ends, everything is deleted, and time passes: no byte and no row stays."""
+        for slow in self.collectors + self.pushes:
+            slow.task.cancel()
+            await asyncio.wait({slow.task})
+        for repository, shelf in self.shelves.items():
+            for digest in shelf.images:
+                await self.shop.remove(repository, str(digest))
+        for _ in range(2):
+            self.clock.now += LONG
+            await gc.collect(self.shop.ctx)
+        assert await self.shop.keys() == []
+        rows = dict(await self.shop.rows())
+        rows.pop("repositories", None)
+        assert rows == {}
+        assert await self.shop.findings() == []
+
+
+class Registry(Bytes):
+    """The same with images, tags and repositories."""
 
     @rule(
         repository=repositories,
@@ -243,146 +388,6 @@ class Registry(RuleBasedStateMachine):
         else:
             assert not self.shelf(repository).images
 
-    # Time and collection
-
-    @rule(by=st.sampled_from([timedelta(minutes=1), MARGIN * 2, timedelta(hours=7), GRACE + MARGIN * 2, LONG]))
-    def wait(self, by: timedelta) -> None:
-        self.clock.now += by
-
-    @rule()
-    def collect(self) -> None:
-        self.run(gc.collect(self.shop.ctx))
-
-    @rule(step=st.sampled_from([gc._end_uploads, gc._drop_links, gc._remove_blobs, gc._drop_repositories]))
-    def collect_one_step(self, step: gc.Step) -> None:
-        self.run(step(self.shop.ctx))
-
-    @rule()
-    def sweep(self) -> None:
-        self.run(gc._sweep_uploads(self.shop.ctx))
-
-    # Others who are slow
-
-    @rule(step=st.sampled_from([gc._remove_blobs, gc._end_uploads, gc._sweep_uploads]))
-    def begin_a_slow_collection(self, step: gc.Step) -> None:
-        store = HeldStore(self.shop.store, "delete")
-        self.begin(self.collectors, store, step(self.shop.over(store).ctx))
-
-    @rule(repository=repositories, content=contents, chunks=st.integers(0, 2), placed=st.booleans())
-    def begin_a_slow_push(self, repository: str, content: bytes, chunks: int, placed: bool) -> None:
-        store = HeldStore(self.shop.store, "assemble", after=placed)
-        slow = self.begin(self.pushes, store, self.shop.over(store).push_blob(repository, content, chunks=chunks))
-        if slow is None:
-            self.shelf(repository).hold(content, self.now + GRACE)
-        else:
-            slow.repository, slow.content, slow.placed = repository, content, placed
-
-    def begin(self, those: list[Slow], store: HeldStore, work: Coroutine[Any, Any, Any]) -> Slow | None:
-        async def begin() -> Slow | None:
-            task = asyncio.ensure_future(work)
-            if await until_held(store, task):
-                those.append(Slow(store, task, self.now))
-                return those[-1]
-            await task
-            return None
-
-        return self.run(begin())
-
-    @precondition(lambda self: self.collectors)
-    @rule(data=st.data(), killed=st.booleans())
-    def end_a_slow_collection(self, data: st.DataObject, killed: bool) -> None:
-        slow = data.draw(st.sampled_from(self.collectors))
-        self.collectors.remove(slow)
-        self.end(slow, killed)
-
-    @precondition(lambda self: self.pushes)
-    @rule(data=st.data(), killed=st.booleans())
-    def end_a_slow_push(self, data: st.DataObject, killed: bool) -> None:
-        slow = data.draw(st.sampled_from(self.pushes))
-        self.pushes.remove(slow)
-        try:
-            done = self.end(slow, killed)
-        except (UploadUnknown, Unavailable):
-            # It may fail when it was away for hours, or when its bytes were deleted by name under its hands.
-            assert slow.placed or self.now - slow.since > PATIENCE
-            return
-        if done:
-            self.shelf(slow.repository).hold(slow.content, self.now + GRACE)
-
-    def end(self, slow: Slow, killed: bool) -> bool:
-        async def end() -> bool:
-            if killed:
-                slow.task.cancel()
-                await asyncio.wait({slow.task})
-                return False
-            slow.store.release()
-            await slow.task
-            return True
-
-        return self.run(end())
-
-    # What must hold
-
-    @invariant()
-    def every_repository_shows_what_it_must(self) -> None:
-        self.run(self.look())
-
-    async def look(self) -> None:
-        for repository, shelf in self.shelves.items():
-            for content in CONTENTS:
-                if shelf.shows(content, self.now):
-                    assert await self.shop.read_blob(repository, Digest.of(content)) == content
-                else:
-                    await self.must_lack(repository, content)
-            for digest, each in shelf.images.items():
-                assert await self.shop.read_manifest(repository, str(digest)) == each.body
-            for tag in TAGS:
-                await self.look_at_tag(repository, shelf, tag)
-
-    async def must_lack(self, repository: str, content: bytes) -> None:
-        try:
-            await self.shop.read_blob(repository, Digest.of(content))
-        except BlobUnknown:
-            return
-        raise AssertionError(f"{repository} still shows {content[:10]!r}")
-
-    async def look_at_tag(self, repository: str, shelf: Shelf, tag: str) -> None:
-        try:
-            body = await self.shop.read_manifest(repository, tag)
-        except ManifestUnknown:
-            body = b""
-        assert body == (shelf.images[shelf.tags[tag]].body if tag in shelf.tags else b"")
-
-    @invariant()
-    def the_check_finds_nothing_broken(self) -> None:
-        assert [each for each in self.run(self.shop.findings()) if each.kind in {"blob", "manifest"}] == []
-
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "shop"):
-                self.run(self.nothing_is_left())
-        finally:
-            self.run(self.stack.aclose())
-            self.runner.close()
-            shutil.rmtree(self.folder)
-
-    async def nothing_is_left(self) -> None:
-        """Every process ends, everything is deleted, and time passes: no byte and no row stays."""
-        for slow in self.collectors + self.pushes:
-            slow.task.cancel()
-            await asyncio.wait({slow.task})
-        for repository, shelf in self.shelves.items():
-            for digest in shelf.images:
-                await self.shop.remove(repository, str(digest))
-        for _ in range(2):
-            self.clock.now += LONG
-            await gc.collect(self.shop.ctx)
-        assert await self.shop.keys() == []
-        rows = dict(await self.shop.rows())
-        rows.pop("repositories", None)
-        assert rows == {}
-        assert await self.shop.findings() == []
-
 
 class RegistryOnDisk(Registry):
     """The same with blobs in files."""
@@ -390,11 +395,18 @@ class RegistryOnDisk(Registry):
     kind = "local"
 
 
+# Without shrinking: each of its attempts takes as long as an example, and together longer than a test may take.
+_LOOKING = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+TestBytes = Bytes.TestCase
+TestBytes.settings = _LOOKING
 TestRegistry = Registry.TestCase
-TestRegistry.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestRegistry.settings = _LOOKING
 TestRegistryOnDisk = RegistryOnDisk.TestCase
-TestRegistryOnDisk.settings = settings(
-    max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestRegistryOnDisk.settings = settings(_LOOKING, max_examples=8, stateful_step_count=30)

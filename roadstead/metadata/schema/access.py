@@ -50,3 +50,11 @@ login_failures = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("last_at", Instant, nullable=False, index=True),
 )
+
+login_successes = sa.Table(
+    "login_successes",
+    metadata,
+    sa.Column("account", sa.String(80), primary_key=True),
+    sa.Column("address", sa.String(60), primary_key=True),
+    sa.Column("last_at", Instant, nullable=False, index=True),
+)

@@ -157,6 +157,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_login_failures_last_at"), "login_failures", ["last_at"], unique=False)
     op.create_table(
+        "login_successes",
+        sa.Column("account", sa.String(length=80), nullable=False),
+        sa.Column("address", sa.String(length=60), nullable=False),
+        sa.Column("last_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "address", name=op.f("pk_login_successes")),
+    )
+    op.create_index(op.f("ix_login_successes_last_at"), "login_successes", ["last_at"], unique=False)
+    op.create_table(
         "schema_version",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),

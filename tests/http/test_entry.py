@@ -1,0 +1,203 @@
+"""Where requests come in: the instance by its host name, the client by its address, the door by the path."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from roadstead.app import open_context
+from roadstead.config import Settings, Storage
+from roadstead.domain.network import Proxies
+from roadstead.metadata import instances
+from roadstead.services.context import Context
+from tests.factories.accounts import registry_id
+from tests.factories.asgi import open_client
+
+
+async def add_instance(ctx: Context, name: str, registry_id: str) -> None:
+    """Another instance beside the default one."""
+    model = (await ctx.instances.find("default")).row
+    async with ctx.database.write() as tx:
+        assert await instances.add(tx, replace(model, name=name, registry_id=registry_id))
+
+
+async def open_entry(ctx: Context, *cidrs: str) -> None:
+    """The default instance's public entry is open for these networks."""
+    instance = await ctx.instances.find("default")
+    async with ctx.database.write() as tx:
+        await instances.modify(tx, instance.id, public_entry="Opened")
+        for cidr in cidrs:
+            await instances.allow(tx, instance.id, cidr, "", ctx.clock())
+
+
+def behind(ctx: Context, *proxies: str) -> Context:
+    """The same process with these proxies named."""
+    return replace(ctx, proxies=Proxies.of(proxies))
+
+
+@pytest.mark.parametrize(
+    ("host", "other"),
+    [
+        ("other.localhost:5000", True),
+        ("other.localhost", True),
+        ("OTHER.LocalHost:5000", True),
+        ("default.localhost:5000", False),
+        ("localhost:5000", False),
+        ("127.0.0.1:5000", False),
+        ("[::1]:5000", False),
+        ("unknown.localhost", False),
+        ("a.other.localhost", False),
+        ("other.localhost.evil.test", False),
+        ("other.elsewhere.test", False),
+    ],
+)
+async def test_the_host_name_says_which_instance(ctx: Context, host: str, other: bool) -> None:
+    await add_instance(ctx, "other", "tcr-other000")
+    expected = "tcr-other000" if other else await registry_id(ctx)
+    async with open_client(ctx) as client:
+        answer = await client.get("/v2/", headers={"host": host})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == (f'Bearer realm="http://{host}/service/token",service="{expected}"')
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+async def test_this_host_is_let_in(ctx: Context, address: str) -> None:
+    async with open_client(ctx, address=address, login=True) as client:
+        assert (await client.get("/v2/")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/service/token", "/", "/nowhere", "/v2/library/app/tags/list"])
+async def test_others_are_refused_at_every_door_and_told_the_remedy(ctx: Context, path: str) -> None:
+    async with open_client(ctx, address="192.0.2.9", login=True) as client:
+        answer = await client.get(path)
+    assert answer.status_code == 403
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "DENIED"
+    assert error["message"].startswith("network: 192.0.2.9 ")
+    assert "roadstead network open && roadstead network allow 192.0.2.9" in error["message"]
+    assert error["detail"] == {
+        "gate": "network",
+        "entry": "public",
+        "address": "192.0.2.9",
+        "reason": "the public entry is closed",
+        "request_id": answer.headers["x-request-id"],
+    }
+
+
+async def test_an_open_entry_admits_what_its_allowlist_names_at_once(ctx: Context) -> None:
+    async with (
+        open_client(ctx, address="192.0.2.9", login=True) as named,
+        open_client(ctx, address="198.51.100.1", login=True) as unnamed,
+    ):
+        assert (await named.get("/v2/")).status_code == 403
+        await open_entry(ctx, "192.0.2.0/24")
+        assert (await named.get("/v2/")).status_code == 200
+        refused = await unnamed.get("/v2/")
+    assert refused.status_code == 403
+    assert "not in the allowlist" in refused.json()["errors"][0]["detail"]["reason"]
+
+
+async def judged(ctx: Context, peer: str, *forwarded_for: str) -> str:
+    """The address by which a forwarded request was judged and refused; empty when it was let in."""
+    async with open_client(ctx, address=peer, login=True) as client:
+        answer = await client.get("/v2/", headers=[("x-forwarded-for", text) for text in forwarded_for])
+    if answer.status_code == 200:
+        return ""
+    assert answer.status_code == 403
+    return str(answer.json()["errors"][0]["detail"]["address"])
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "client"),
+    [
+        (["192.0.2.7"], "192.0.2.7"),
+        (["127.0.0.1, 192.0.2.7"], "192.0.2.7"),
+        (["127.0.0.1", "192.0.2.7"], "192.0.2.7"),
+        (["192.0.2.7, 10.1.1.1"], "192.0.2.7"),
+        (["192.0.2.7", "10.1.1.1, 10.2.2.2"], "192.0.2.7"),
+        (["10.1.1.1, 192.0.2.7, 10.2.2.2"], "192.0.2.7"),
+        (["192.0.2.7, nonsense"], "nonsense"),
+        (["203.0.113.5"], ""),
+        (["192.0.2.7, 203.0.113.5, 10.1.1.1"], ""),
+    ],
+)
+async def test_a_named_proxy_tells_the_client_at_the_right_end(
+    ctx: Context, forwarded_for: list[str], client: str
+) -> None:
+    await open_entry(ctx, "203.0.113.5")
+    assert await judged(behind(ctx, "10.0.0.0/8"), "10.9.9.9", *forwarded_for) == client
+
+
+async def test_a_named_proxy_may_be_on_this_host(ctx: Context) -> None:
+    assert await judged(behind(ctx, "127.0.0.1"), "127.0.0.1", "192.0.2.7") == "192.0.2.7"
+
+
+async def test_what_others_say_of_themselves_counts_for_nothing(ctx: Context) -> None:
+    assert await judged(behind(ctx, "10.0.0.0/8"), "192.0.2.7", "127.0.0.1") == "192.0.2.7"
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+async def test_a_proxy_on_this_host_that_is_not_named_is_refused(ctx: Context, peer: str) -> None:
+    async with open_client(ctx, address=peer, login=True) as client:
+        answer = await client.get("/v2/", headers={"x-forwarded-for": "127.0.0.1"})
+    assert answer.status_code == 403
+    (error,) = answer.json()["errors"]
+    assert "network.proxies" in error["message"]
+    assert error["detail"]["reason"] == "unnamed proxy"
+
+
+async def test_each_answer_has_a_request_id_of_its_own(ctx: Context) -> None:
+    seen: set[str] = set()
+    paths = ["/", "/v2/", "/v2", "/v2/_catalog", "/service/token", "/nowhere", "/v2/nowhere", "/v2/a/b/tags/list"]
+    async with open_client(ctx) as client:
+        for path in paths:
+            seen.add((await client.get(path)).headers["x-request-id"])
+    assert len(seen) == len(paths)
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in seen)
+
+
+async def test_a_client_does_not_choose_its_request_id(ctx: Context) -> None:
+    async with open_client(ctx) as client:
+        answer = await client.get("/", headers={"x-request-id": "mine"})
+    assert answer.headers["x-request-id"] != "mine"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/", "/v2x", "/v2/nowhere", "/v2/a/b/c", "/service/token/", "//"])
+async def test_an_unknown_address_is_told_as_one(ctx: Context, path: str) -> None:
+    async with open_client(ctx, login=True) as client:
+        answer = await client.get(f"http://registry.test:5000{path}")
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "UNSUPPORTED"
+    assert repr(path) in error["message"] and "/v2/" in error["message"]
+
+
+async def test_the_first_page_says_how_to_go_on(ctx: Context) -> None:
+    async with open_client(ctx) as client:
+        answer = await client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "docker login registry.test:5000" in answer.text
+    assert "http://registry.test:5000/v2/" in answer.text
+    assert await registry_id(ctx) in answer.text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.9"])
+async def test_the_health_is_told_to_everybody(ctx: Context, address: str) -> None:
+    async with open_client(ctx, address=address) as client:
+        answer = await client.get("/healthz")
+        head = await client.head("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (head.status_code, head.content) == (200, b"")
+
+
+async def test_before_its_first_start_the_registry_is_not_healthy(tmp_path: Path) -> None:
+    async with (
+        open_context(Settings(data=str(tmp_path), storage=Storage(kind="memory"))) as ctx,
+        open_client(ctx) as client,
+    ):
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "starting"})

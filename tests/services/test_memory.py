@@ -1,0 +1,55 @@
+"""What a process remembers, and that it forgets in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from roadstead.domain.reference import hasher
+from roadstead.services import memory
+from roadstead.services.memory import Recent
+
+
+def test_a_manifest_is_remembered_by_its_digest() -> None:
+    recent = Recent()
+    assert recent.manifest("sha256:a") is None
+    recent.keep_manifest("sha256:a", b"one")
+    recent.keep_manifest("sha256:a", b"another cannot have this digest")
+    assert recent.manifest("sha256:a") == b"one"
+
+
+def test_the_oldest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_MANIFEST_BYTES", 80)
+    recent = Recent()
+    for number in range(8):
+        recent.keep_manifest(str(number), b"x" * 10)
+    recent.manifest("0")
+    for number in range(8, 10):
+        recent.keep_manifest(str(number), b"x" * 10)
+    kept = {str(number) for number in range(10) if recent.manifest(str(number)) is not None}
+    assert kept == {"0", *map(str, range(3, 10))}
+
+
+def test_one_that_would_push_out_many_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_MANIFEST_BYTES", 80)
+    recent = Recent()
+    recent.keep_manifest("small", b"x" * 10)
+    recent.keep_manifest("large", b"x" * 11)
+    assert recent.manifest("large") is None
+    assert recent.manifest("small") is not None
+
+
+def test_a_running_hash_is_handed_over_once() -> None:
+    recent, running = Recent(), hasher("sha256")
+    recent.keep_hash("session", 5, running)
+    assert recent.take_hash("session", 4) is None
+    assert recent.take_hash("other", 5) is None
+    assert recent.take_hash("session", 5) is running
+    assert recent.take_hash("session", 5) is None
+
+
+def test_hashes_of_abandoned_sessions_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_HASHES", 3)
+    recent = Recent()
+    for number in range(5):
+        recent.keep_hash(str(number), 0, hasher("sha256"))
+    assert [number for number in range(5) if recent.take_hash(str(number), 0)] == [2, 3, 4]

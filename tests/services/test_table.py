@@ -1,0 +1,129 @@
+"""Every management operation in every role: the outcome follows from one plain rule."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+import msgspec
+import pytest
+
+import roadstead.services
+from roadstead.domain.identity import Caller
+from roadstead.errors import AccessDenied, AppError, NotAuthenticated
+from roadstead.services.access import admit
+from roadstead.services.accounts import local_owner
+from roadstead.services.context import Context
+from roadstead.services.credentials import CreateInstanceToken, create_instance_token
+from roadstead.services.networks import CreateSecurityPolicy, create_security_policy
+from roadstead.services.operations import AnyOperation, Operation, Wire, run
+from roadstead.services.table import OPERATIONS
+from tests.factories.accounts import nobody, owner_asker, owner_caller, owner_login, set_account_enabled, sub_caller
+from tests.factories.pushes import push_image
+
+# What a request's fields say, unless an operation needs something else to succeed.
+USUAL: dict[str, Any] = {
+    "namespace_name": "library",
+    "repository_name": "web",
+    "image_version": "latest",
+    "brief_description": "The shop",
+    "description": "# The shop",
+    "token_type": "longterm",
+    "operation": "Create",
+    "cidr_block": "192.0.2.0/24",
+}
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "CreateNamespace": {"namespace_name": "fresh"},
+    "DeleteNamespace": {"namespace_name": "empty"},
+    "CreateRepository": {"repository_name": "fresh"},
+    "ModifyInstanceToken": {"enable": False},
+    "CreateSecurityPolicy": {"cidr_block": "198.51.100.0/24"},
+}
+
+
+def operations() -> list[Any]:
+    return [pytest.param(op, id=name) for name, op in OPERATIONS.items()]
+
+
+async def prepare(ctx: Context) -> dict[str, Any]:
+    """There is one of everything that requests speak of; values that only the registry knows."""
+    instance = await ctx.instances.find("default")
+    registry = instance.row.registry_id
+    await push_image(ctx, await owner_asker(ctx), "library/web", "latest")
+    caller = await local_owner(ctx)
+    create = OPERATIONS["CreateNamespace"]
+    await run(ctx, caller, create, create.request(registry_id=registry, namespace_name="empty"))
+    await run(
+        ctx, caller, create_security_policy, CreateSecurityPolicy(registry_id=registry, cidr_block="192.0.2.0/24")
+    )
+    token = await run(
+        ctx, caller, create_instance_token, CreateInstanceToken(registry_id=registry, token_type="longterm")
+    )
+    return {"registry_id": registry, "token_id": token.token_id}
+
+
+def request_for(op: AnyOperation, known: dict[str, Any]) -> Wire:
+    values = {**USUAL, **known, **UNUSUAL.get(op.name, {})}
+    fields = msgspec.structs.fields(op.request)
+    missing = [field.name for field in fields if field.required and field.name not in values]
+    assert not missing, f"the matrix does not know what {op.name} needs: {missing}"
+    request: Wire = op.request(**{field.name: values[field.name] for field in fields if field.name in values})
+    return request
+
+
+async def _disabled_owner(ctx: Context) -> Caller:
+    """A disabled account has no way to become a caller at all."""
+    asker = await owner_asker(ctx)
+    await set_account_enabled(ctx, owner_login(ctx).username, False)
+    async with ctx.database.read() as tx:
+        return (await admit(ctx, tx, asker, None, None)).caller
+
+
+async def _nobody(ctx: Context) -> Caller:
+    return nobody()
+
+
+ROLES: dict[str, tuple[Callable[[Context], Awaitable[Caller]], type[AppError] | None]] = {
+    "owner": (owner_caller, None),
+    "sub-account without a policy": (sub_caller, AccessDenied),
+    "nobody": (_nobody, NotAuthenticated),
+    "disabled owner": (_disabled_owner, NotAuthenticated),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("op", operations())
+async def test_every_operation_in_every_role(ctx: Context, op: AnyOperation, role: str) -> None:
+    request = request_for(op, await prepare(ctx))
+    become, refusal = ROLES[role]
+    if refusal is None:
+        answer = await run(ctx, await become(ctx), op, request)
+        assert type(answer) is op.answer
+        assert msgspec.json.decode(msgspec.json.encode(answer), type=op.answer) == answer
+    else:
+        with pytest.raises(refusal):
+            await run(ctx, await become(ctx), op, request)
+
+
+def test_every_declared_operation_is_in_the_table() -> None:
+    declared = {
+        value.name
+        for module in pkgutil.iter_modules(roadstead.services.__path__)
+        for value in vars(import_module(f"roadstead.services.{module.name}")).values()
+        if isinstance(value, Operation)
+    }
+    assert declared == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("op", operations())
+def test_an_operation_is_declared_whole(op: AnyOperation) -> None:
+    assert op.summary.endswith(".")
+    assert op.changes is not op.name.startswith("Describe")
+    assert op.resource.partition("/")[0] in {"instance", "repository"}
+    for wire in (op.request, op.answer):
+        assert issubclass(wire, Wire) and wire.__doc__
+        for field in msgspec.structs.fields(wire):
+            assert field.encode_name == "".join(part.capitalize() for part in field.name.split("_"))
+    assert op.request.__struct_fields__[0] == "registry_id"
