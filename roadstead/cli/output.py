@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -57,9 +56,13 @@ def _cell(value: object) -> str:
 
 
 def wire(value: Any) -> dict[str, Any]:
-    """The fields of a struct or dataclass in the spelling of the API."""
-    named = msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else dataclasses.asdict(value)
-    return {"".join(part.capitalize() for part in name.split("_")): found for name, found in named.items()}
+    """The fields of an answer, or of a dataclass or struct of our own, in the spelling of the API."""
+    plain: dict[str, Any] = msgspec.to_builtins(value)
+    return {name if name[:1].isupper() else _pascal(name): found for name, found in plain.items()}
+
+
+def _pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def short_digest(digest: str) -> str:

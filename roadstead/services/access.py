@@ -71,7 +71,7 @@ async def admit(
         raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been replaced; try again")
     facts, found = read
     instance = await _current(ctx, tx, asker, facts.revision)
-    caller = await _identify(ctx, asker, facts)
+    caller = await _identify(ctx, tx, asker, facts)
     if action is not None:
         permit(caller, action, instance.row, repository, public=facts.public)
     return Admitted(caller, instance, facts, found)
@@ -120,7 +120,7 @@ def check_network(instance: ServedInstance, address: str) -> None:
     )
 
 
-async def _identify(ctx: Context, asker: Asker, facts: Facts) -> Caller:
+async def _identify(ctx: Context, tx: Tx, asker: Asker, facts: Facts) -> Caller:
     presented = asker.presented
     if presented.kind is CredentialKind.NONE:
         return Caller(None, "", "", CredentialKind.NONE, asker.origin, scopes=presented.scopes)
@@ -130,7 +130,7 @@ async def _identify(ctx: Context, asker: Asker, facts: Facts) -> Caller:
     if problem:
         await ctx.logins.failed(ctx.database, presented.uin, address, now)
         raise NotAuthenticated(f"credential: {problem}", detail={"gate": "credential"})
-    await ctx.logins.admit(ctx.database, presented.uin, address, now)
+    await ctx.logins.admit(tx, presented.uin, address, now)
     return Caller(
         facts.account_id,
         presented.uin,

@@ -11,7 +11,7 @@ from typing import Any
 from roadstead.config import Login
 from roadstead.errors import TooManyRequests
 from roadstead.metadata import credentials
-from roadstead.metadata.database import Database
+from roadstead.metadata.database import Database, Tx
 
 _REMEMBERED = 4096
 
@@ -30,7 +30,7 @@ class LoginGuard:
         self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._unwritten: OrderedDict[tuple[str, str], datetime] = OrderedDict()
 
-    async def admit(self, database: Database, account: str, address: str, now: datetime) -> None:
+    async def admit(self, tx: Tx, account: str, address: str, now: datetime) -> None:
         """A right secret may pass; raises TooManyRequests when the account or the address has to wait.
 
         It must be asked before the outcome of a check is told, or guessing would go on unslowed.
@@ -41,9 +41,8 @@ class LoginGuard:
             self.refuse_blocked(account, address, now)
         except TooManyRequests:
             # Another process may have met this client before the guessing began.
-            async with database.read() as tx:
-                if not await credentials.has_succeeded(tx, account, address):
-                    raise
+            if not await credentials.has_succeeded(tx, account, address):
+                raise
         self._trusted[account, address] = None
         self._unwritten[account, address] = now
         _trim(self._trusted)

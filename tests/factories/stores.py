@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Literal, TypeVar
 
 from roadstead.blobs.store import BlobStore, Body, Entry, LocalFile, Redirect
 from roadstead.domain.reference import Hasher
@@ -90,3 +90,22 @@ async def until_held(store: HeldStore, task: asyncio.Task[T]) -> bool:
     await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     return not task.done()
+
+
+async def begin(store: HeldStore, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """The work, which waits at the store now."""
+    task = asyncio.ensure_future(work)
+    assert await until_held(store, task), "it did not get that far"
+    return task
+
+
+async def go_on(store: HeldStore, task: asyncio.Task[T]) -> T:
+    """What the work comes to when it may go on."""
+    store.release()
+    return await task
+
+
+async def kill(task: asyncio.Task[Any]) -> None:
+    """The work never goes on."""
+    task.cancel()
+    await asyncio.wait({task})

@@ -63,6 +63,18 @@ async def test_failures_add_up_within_the_window(database: Database) -> None:
         assert await credentials.forget_failures(tx, after + timedelta(hours=1), 9) == 0
 
 
+async def test_who_was_let_in_is_known_until_it_is_forgotten(database: Database) -> None:
+    async with database.write() as tx:
+        for hours in (0, 5):
+            await credentials.note_success(tx, "100", "192.0.2.1", NOW + timedelta(hours=hours))
+        await credentials.note_success(tx, "200", "192.0.2.1", NOW)
+        assert await credentials.has_succeeded(tx, "100", "192.0.2.1")
+        assert not await credentials.has_succeeded(tx, "100", "192.0.2.2")
+        assert await credentials.forget_successes(tx, NOW + timedelta(hours=1), 9) == 1
+        assert await credentials.has_succeeded(tx, "100", "192.0.2.1")
+        assert not await credentials.has_succeeded(tx, "200", "192.0.2.1")
+
+
 async def test_failures_counted_at_once_are_all_counted(database: Database) -> None:
     async def fail() -> int:
         async with database.write(durable=False) as tx:

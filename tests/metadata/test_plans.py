@@ -140,6 +140,7 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "whether a manifest is tagged": lambda tx, s: artifacts.is_tagged(tx, 1),
     "whether a manifest is a member": lambda tx, s: artifacts.is_member(tx, s.repository, DIGEST),
     "whether there is a manifest": lambda tx, s: artifacts.any_manifest(tx, s.repository),
+    "whether a client was here before": lambda tx, s: credentials.has_succeeded(tx, "100", "192.0.2.1"),
     "ended links": lambda tx, s: collection.has_ended_links(tx, NOW),
     "due blobs": lambda tx, s: collection.has_unheld(tx, NOW),
     "ended uploads": lambda tx, s: layers.expired_uploads(tx, NOW, 10),
@@ -211,6 +212,8 @@ async def _credentials(tx: Tx, scene: Scene) -> None:
     await credentials.remove(tx, scene.instance, "first-credential")
     await credentials.count_failure(tx, "account:100", NOW, NOW)
     await credentials.forget_failures(tx, LATER, 10)
+    await credentials.note_success(tx, "100", "192.0.2.1", NOW)
+    await credentials.forget_successes(tx, LATER, 10)
 
 
 CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -38,11 +38,9 @@ from roadstead.services.namespaces import create_namespace, delete_namespace
 from roadstead.services.repositories import admit_push, delete_repository, open_for_push
 from tests.factories.bodies import BytesBody, HeldBody
 from tests.factories.shops import Shop, image, lay_out, open_shop
-from tests.factories.stores import HeldStore, until_held
+from tests.factories.stores import HeldStore, begin, go_on, kill
 from tests.jobs.bench import FakeClock
 from tests.servers.postgres import PostgresServer
-
-T = TypeVar("T")
 
 ONE, TWO = "library/one", "library/two"
 LAYER = b"what everybody has"
@@ -80,25 +78,6 @@ async def shop(options: Settings) -> AsyncIterator[Shop]:
     async with open_shop(options, FakeClock()) as opened:
         yield opened
         await opened.clear()
-
-
-async def begin(store: HeldStore, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """The work, which waits at the store now."""
-    task = asyncio.ensure_future(work)
-    assert await until_held(store, task), "it did not get that far"
-    return task
-
-
-async def go_on(store: HeldStore, task: asyncio.Task[T]) -> T:
-    """What the work comes to when it may go on."""
-    store.release()
-    return await task
-
-
-async def kill(task: asyncio.Task[Any]) -> None:
-    """The work never goes on."""
-    task.cancel()
-    await asyncio.wait({task})
 
 
 async def refusal(work: Coroutine[Any, Any, Any]) -> type[AppError] | None:

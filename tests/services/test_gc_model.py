@@ -39,7 +39,7 @@ from roadstead.services.layers import Chunk
 from roadstead.services.repositories import delete_repository
 from tests.factories.bodies import BytesBody
 from tests.factories.shops import Shop, image, lay_out, open_shop
-from tests.factories.stores import HeldStore, until_held
+from tests.factories.stores import HeldStore, go_on, kill, until_held
 from tests.jobs.bench import FakeClock
 
 T = TypeVar("T")
@@ -259,11 +259,9 @@ class Bytes(RuleBasedStateMachine):
     def end(self, slow: Slow, killed: bool) -> bool:
         async def end() -> bool:
             if killed:
-                slow.task.cancel()
-                await asyncio.wait({slow.task})
+                await kill(slow.task)
                 return False
-            slow.store.release()
-            await slow.task
+            await go_on(slow.store, slow.task)
             return True
 
         return self.run(end())
@@ -312,8 +310,7 @@ class Bytes(RuleBasedStateMachine):
     async def nothing_is_left(self) -> None:
         """Every process ends, everything is deleted, and time passes: no byte and no row stays."""
         for slow in self.collectors + self.pushes:
-            slow.task.cancel()
-            await asyncio.wait({slow.task})
+            await kill(slow.task)
         for repository, shelf in self.shelves.items():
             for digest in shelf.images:
                 await self.shop.remove(repository, str(digest))

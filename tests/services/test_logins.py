@@ -44,7 +44,8 @@ class Gate:
     async def pass_(self, account: str = "100", address: str = "192.0.2.1") -> int:
         """A right login; how many seconds it is told to wait, 0 when it is let in."""
         try:
-            await self.guard.admit(self.database, account, address, self.clock())
+            async with self.database.read() as tx:
+                await self.guard.admit(tx, account, address, self.clock())
         except TooManyRequests as error:
             return error.retry_after
         return 0
@@ -111,7 +112,8 @@ async def test_the_message_says_what_has_to_wait_and_how_long(gate: Gate) -> Non
     for number in range(3):
         await gate.fail("100", f"192.0.2.{number}")
     with pytest.raises(TooManyRequests, match="this account; try again in 2 s"):
-        await gate.guard.admit(gate.database, "100", "192.0.2.9", gate.clock())
+        async with gate.database.read() as tx:
+            await gate.guard.admit(tx, "100", "192.0.2.9", gate.clock())
 
 
 async def test_failures_are_forgotten_after_the_window(gate: Gate) -> None:

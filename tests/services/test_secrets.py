@@ -30,7 +30,7 @@ def test_what_is_sealed_can_be_had_again_by_the_same_box_only() -> None:
             other.unseal(text)
 
 
-@pytest.mark.parametrize("key", ["", "short", "x" * 44, "é" * 32, Fernet.generate_key().decode()[:-2]])
+@pytest.mark.parametrize("key", ["", "short", "x" * 44, "é" * 32, "A" * 42, "A" * 40 + "==="])
 def test_a_key_that_is_none_names_its_setting(key: str) -> None:
     with pytest.raises(StartRefused, match="secret_key"):
         SecretBox(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from roadstead.metadata.schema.content import manifests
 from roadstead.services import gc, storage
 from roadstead.services.repositories import delete_repository
 from roadstead.services.storage import Finding, Progress
+from tests.factories.asgi import open_client
 from tests.factories.shops import Shop, image, lay_out, open_shop
-from tests.factories.stores import HeldStore, until_held
+from tests.factories.stores import HeldStore, begin, go_on, kill
 from tests.jobs.bench import FakeClock
 
 REPOSITORIES = ("library/one", "library/two", "library/three")
@@ -154,10 +154,8 @@ async def test_a_healing_that_breaks_off_leaves_the_blob_broken_and_the_next_hea
     flip(file)
     await broken(shop, quarantine=True)
     store = HeldStore(shop.store, "assemble")
-    healing = asyncio.ensure_future(shop.over(store).push_blob(REPOSITORIES[1], LAYER))
-    assert await until_held(store, healing)
-    healing.cancel()
-    await asyncio.wait({healing})
+    healing = await begin(store, shop.over(store).push_blob(REPOSITORIES[1], LAYER))
+    await kill(healing)
     shop.clock.turn(days=2)
     await gc.collect(shop.ctx)
     for repository in REPOSITORIES:
@@ -171,22 +169,25 @@ async def test_a_healing_that_breaks_off_leaves_the_blob_broken_and_the_next_hea
 async def test_a_push_that_began_before_the_damage_does_not_call_a_healing_done(shop: Shop, file: Path) -> None:
     early, late = HeldStore(shop.store, "assemble", after=True), HeldStore(shop.store, "assemble")
     other = b"another layer"
-    slow = asyncio.ensure_future(shop.over(early).push_blob(REPOSITORIES[0], other))
-    assert await until_held(early, slow)
+    slow = await begin(early, shop.over(early).push_blob(REPOSITORIES[0], other))
     await shop.push_blob(REPOSITORIES[1], other)
     [key] = [key for key in await shop.keys() if Digest.of(other).hex in key]
     flip(file.parents[3] / key)
     assert len(await broken(shop, quarantine=True)) == 1
-    healing = asyncio.ensure_future(shop.over(late).push_blob(REPOSITORIES[2], other))
-    assert await until_held(late, healing)
-    early.release()
+    healing = await begin(late, shop.over(late).push_blob(REPOSITORIES[2], other))
     with pytest.raises(UploadUnknown):
-        await slow
+        await go_on(early, slow)
     assert await broken(shop) == []
-    late.release()
-    await healing
+    await go_on(late, healing)
     for repository in REPOSITORIES[1:]:
         assert await shop.read_blob(repository, Digest.of(other)) == other
+
+
+async def test_a_pull_of_missing_bytes_is_refused_and_not_broken_off(shop: Shop, file: Path) -> None:
+    file.unlink()
+    async with open_client(shop.ctx, login=True) as client:
+        answer = await client.get(f"/v2/{REPOSITORIES[0]}/blobs/{DIGEST}")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "BLOB_UNKNOWN")
 
 
 @pytest.mark.parametrize("name", ["blobs/sha256/00/nonsense", "blobs/readme", f"blobs/sha256/00/{'0' * 64}.7"])
@@ -216,24 +217,20 @@ async def test_layers_that_were_never_pushed_are_told_apart_from_what_is_broken(
 @pytest.mark.parametrize("call", ["open", "list"])
 async def test_what_a_collector_takes_meanwhile_is_not_called_broken(shop: Shop, file: Path, call: str) -> None:
     store = HeldStore(shop.store, "open" if call == "open" else "list")
-    checking = asyncio.ensure_future(shop.over(store).findings(quarantine=True))
-    assert await until_held(store, checking)
+    checking = await begin(store, shop.over(store).findings(quarantine=True))
     for repository in REPOSITORIES:
         await shop.call(delete_repository, repository)
     await gc.collect(shop.ctx)
     assert not file.exists()
-    store.release()
-    assert await checking == []
+    assert await go_on(store, checking) == []
 
 
 async def test_what_is_pushed_anew_meanwhile_is_not_put_aside(shop: Shop, file: Path) -> None:
     flip(file)
     store = HeldStore(shop.store, "open")
-    checking = asyncio.ensure_future(shop.over(store).findings(quarantine=True))
-    assert await until_held(store, checking)
+    checking = await begin(store, shop.over(store).findings(quarantine=True))
     await broken(shop, quarantine=True)
     await shop.push_blob(REPOSITORIES[0], LAYER)
-    store.release()
-    assert [each for each in await checking if each.put_aside] == []
+    assert [each for each in await go_on(store, checking) if each.put_aside] == []
     for repository in REPOSITORIES:
         assert await shop.read_blob(repository, DIGEST) == LAYER
