@@ -62,9 +62,10 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         settings.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartRefused(f"cannot write to the data folder {settings.folder}: {error.strerror}") from error
-    database = await connect(settings)
     store = open_store(settings)
+    database = None
     try:
+        database = await connect(settings)
         await store.check()
         box = SecretBox.open(settings)
         keys = KeyRing(database, box, settings.tokens, clock)
@@ -84,7 +85,8 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         )
     finally:
         await store.close()
-        await database.close()
+        if database is not None:
+            await database.close()
 
 
 def job_table() -> JobTable[Context]:

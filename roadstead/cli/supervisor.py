@@ -27,6 +27,8 @@ from roadstead.errors import AppError, StartRefused
 
 _RESTART_PAUSE = 1.0
 _PR_SET_PDEATHSIG = 1
+# Of a process that said why it cannot start: starting another would not help.
+_REFUSED = 3
 _STOP_SECONDS = 30.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -94,6 +96,7 @@ def _become(work: Callable[[], Coroutine[None, None, None]]) -> None:
         code = 0
     except AppError as error:
         print(f"roadstead: {error.message}", file=sys.stderr)
+        code = _REFUSED
     except KeyboardInterrupt:
         code = 0
     except Exception:  # noqa: BLE001  the process ends here, and nobody else could say why
@@ -133,7 +136,7 @@ class Supervisor:
             if self._stopping:
                 continue
             code = os.waitstatus_to_exitcode(status)
-            if code == 1:  # it said why it cannot start
+            if code == _REFUSED:
                 failed = 1
                 self._stop(signal.SIGTERM, None)
                 continue

@@ -1,9 +1,9 @@
 """One database behind one interface: SQLite driven inline, PostgreSQL by asyncpg, the same statements on both.
 
-A lookup through a thread costs ten times the lookup itself, so on SQLite statements run on the event loop through
-kept connections, and only commits, which wait for the disk, go to a thread. Writers queue in one lane; those that
-wait while another is at work share its commit, so sixty-four pushes at once need few disk flushes. An operation
-that leaves `write()` without an exception is committed, durably unless it asked otherwise.
+A look-up through a thread costs ten times the look-up itself, so on SQLite statements run on the event loop through
+kept connections, and only flushes to the disk go to a thread. Writers queue in one lane; those that have committed
+while a flush was running share the next one, so sixty-four pushes at once need few of them. An operation that leaves
+`write()` without an exception is committed, durably unless it asked otherwise.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,6 +50,21 @@ class PostgresqlTx:
         self.callbacks.append(callback)
 
 
+@contextmanager
+def _conditions() -> Iterator[None]:
+    """What trying again can heal is told as that: a lost connection, a full pool, two changes that met."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise Unavailable("all connections to the database are taken; try again") from error
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", "") in {"40001", "40P01"}:
+            raise Unavailable("two changes met in the database; try again") from error
+        if error.connection_invalidated:
+            raise Unavailable("the connection to the database was lost; try again") from error
+        raise
+
+
 class PostgresqlDatabase:
     """One PostgreSQL database, shared by any number of processes and nodes."""
 
@@ -74,21 +89,18 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[PostgresqlTx]:
-        async with self._reading.connect() as connection:
-            yield PostgresqlTx(connection)
+        with _conditions():
+            async with self._reading.connect() as connection:
+                yield PostgresqlTx(connection)
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[PostgresqlTx]:
-        try:
+        with _conditions():
             async with self._writing.begin() as connection:
                 tx = PostgresqlTx(connection)
                 if not durable:
                     await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 yield tx
-        except sa.exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") in {"40001", "40P01"}:
-                raise Unavailable("two changes met in the database; try again") from error
-            raise
         for callback in tx.callbacks:
             callback()
 

@@ -108,8 +108,9 @@ class LogFlush:
                     if self._file is None:
                         self._file = os.open(self._log, os.O_RDONLY)
                     await loop.run_in_executor(self._pool, os.fdatasync, self._file)
-                except OSError as error:
-                    _settle(batch, Unavailable(f"the database could not be flushed: {error.strerror}"))
+                except Exception as error:  # noqa: BLE001  whoever waits must be told, whatever it was
+                    reason = getattr(error, "strerror", None) or error
+                    _settle(batch, Unavailable(f"the database could not be flushed: {reason}"))
                 else:
                     _settle(batch, None)
         finally:

@@ -17,6 +17,9 @@ from roadstead.services.credentials import checked
 from roadstead.services.policies import decide
 from roadstead.services.tokens import presented
 
+# A client asks for one repository, or two for a mount; each scope costs a look-up.
+_MOST_SCOPES = 50
+
 _WORD_ACTION = {"pull": Action.PULL, "push": Action.PUSH, "delete": Action.DELETE}
 
 
@@ -38,6 +41,7 @@ async def grant(ctx: Context, asker: Asker, scopes: tuple[Scope, ...], *, offlin
     """
     if asker.presented.scopes is not None:
         raise NotAuthenticated("credential: a token gets no other one; log in with a username and password")
+    scopes = scopes[:_MOST_SCOPES]
     async with ctx.database.read() as tx:
         admitted = await admit(ctx, tx, asker, None, None)
         allowed = tuple([await _narrow(ctx, tx, asker, admitted.caller, scope) for scope in scopes])

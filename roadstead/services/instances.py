@@ -29,7 +29,7 @@ class InstanceDirectory:
     """Finds the instance of a host name.
 
     What it remembers may be older than the database; whoever reads an instance's revision along with a request
-    calls `refresh` when it differs.
+    calls `load` when it differs.
     """
 
     def __init__(self, database: Database, settings: Settings) -> None:

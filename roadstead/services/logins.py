@@ -51,10 +51,13 @@ class LoginGuard:
     async def write_down(self, database: Database) -> None:
         """Other processes know whom this one has let in for the first time; called each second, beside requests."""
         if self._unwritten:
-            pairs, self._unwritten = self._unwritten, OrderedDict()
+            # In order, so that two processes that write down the same clients do not wait for each other.
+            pairs = sorted(self._unwritten.items())
             async with database.write(durable=False) as tx:
-                for (account, address), at in pairs.items():
+                for (account, address), at in pairs:
                     await credentials.note_success(tx, account, address, at)
+            for pair, _ in pairs:
+                self._unwritten.pop(pair, None)
 
     def refuse_blocked(self, account: str, address: str, now: datetime) -> None:
         """Raises TooManyRequests when the account or the address has to wait."""

@@ -332,12 +332,11 @@ class Registry(Bytes):
         config=contents,
         layers_=st.lists(contents, max_size=3),
         tag=st.none() | tags,
-        whole=st.booleans(),
+        first=st.sampled_from(["all", "the config", "nothing"]),
     )
-    def push_image(self, repository: str, config: bytes, layers_: list[bytes], tag: str | None, whole: bool) -> None:
-        if whole:
-            for content in {config, *layers_}:
-                self.push_blob(repository, content, 0)
+    def push_image(self, repository: str, config: bytes, layers_: list[bytes], tag: str | None, first: str) -> None:
+        for content in {"all": {config, *layers_}, "the config": {config}, "nothing": set[bytes]()}[first]:
+            self.push_blob(repository, content, 0)
         shelf, body = self.shelf(repository), image(config, *layers_)
         named = {config, *layers_}
         hidden = {content for content in named if not shelf.shows(content, self.now)}
