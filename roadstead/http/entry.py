@@ -6,6 +6,7 @@ anything of the request is read.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,9 @@ class Entry:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._log_requests = ctx.settings.log_requests
+        # Request ids need to be told apart, not to be secret.
+        self._run = secrets.token_hex(4)
+        self._count = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The request has been answered."""
@@ -39,7 +43,7 @@ class Entry:
             await health.serve(self._ctx, scope, send)
             return
         began = time.perf_counter()
-        exchange = Exchange(self._ctx, scope, receive, send, _origin(scope))
+        exchange = Exchange(self._ctx, scope, receive, send, self._origin(scope))
         try:
             await self._admit(exchange)
             await _door(path)(exchange)
@@ -71,17 +75,16 @@ class Entry:
             exchange.origin = replace(exchange.origin, address=address)
         exchange.instance = await admit_client(self._ctx, instance, exchange.origin.address)
 
+    def _origin(self, scope: Scope) -> Origin:
+        client = scope.get("client")
+        door = Door.TOKEN if scope["path"] == "/service/token" else Door.REGISTRY
+        return Origin(door, client[0] if client else "unknown", f"{self._run}{next(self._count):08x}")
+
     async def _refuse(self, exchange: Exchange, error: AppError) -> None:
         if exchange.started:
             # Half an answer is out; only closing the connection tells the client that it is not whole.
             raise ConnectionResetError from error
         await render_oci(exchange, error)
-
-
-def _origin(scope: Scope) -> Origin:
-    client = scope.get("client")
-    door = Door.TOKEN if scope["path"] == "/service/token" else Door.REGISTRY
-    return Origin(door, client[0] if client else "unknown", secrets.token_hex(8))
 
 
 def _door(path: str) -> Callable[[Exchange], Awaitable[None]]:

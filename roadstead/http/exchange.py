@@ -28,7 +28,19 @@ class Exchange:
     # Set by the entry before any door sees the exchange.
     instance: ServedInstance
 
-    __slots__ = ("ctx", "instance", "method", "origin", "path", "presented", "receive", "scope", "send", "status")
+    __slots__ = (
+        "_headers",
+        "ctx",
+        "instance",
+        "method",
+        "origin",
+        "path",
+        "presented",
+        "receive",
+        "scope",
+        "send",
+        "status",
+    )
 
     def __init__(self, ctx: Context, scope: Scope, receive: Receive, send: Send, origin: Origin) -> None:
         self.ctx = ctx
@@ -39,6 +51,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.origin = origin
         self.presented: Presented = NOBODY
+        self._headers = _joined(scope["headers"])
         # Of the answer; 0 until its head is sent.
         self.status = 0
 
@@ -54,8 +67,8 @@ class Exchange:
 
     def header(self, name: bytes) -> str:
         """The header's value, several of one name joined with commas; empty when it is missing."""
-        found = [value for key, value in self.scope["headers"] if key == name]
-        return b", ".join(found).decode("latin-1")
+        value = self._headers.get(name)
+        return "" if value is None else value.decode("latin-1")
 
     def query(self) -> dict[str, list[str]]:
         """The parameters of the query string, blank ones included; raises InvalidInput for what nobody sends."""
@@ -85,6 +98,14 @@ class Exchange:
         sized = headers if status in {204, 304} else [*headers, (b"content-length", b"%d" % size)]
         await self.start(status, sized)
         await self.send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name; several of one name are one, joined with commas (RFC 9110 section 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = found[name] + b", " + value if name in found else value
+    return found
 
 
 def parameters(text: bytes) -> dict[str, list[str]]:

@@ -240,21 +240,27 @@ async def _keep(
 ) -> None:
     """The bytes are in their place and the repository holds the blob, or nothing has changed."""
     store = ctx.store(upload.region)
-    for _ in range(3):
-        now = ctx.clock()
-        async with ctx.database.write(durable=False) as tx:
-            claim = await layers.claim_blob(tx, upload.region, digest, size, now, now + _CLAIM)
-        if not claim.stored:
-            await _place(store, parts, digest, claim)
-            # Should the claim be lost meanwhile, the next attempt takes the bytes from there.
-            parts = [blob_key(digest, claim.generation)]
-        async with ctx.database.write() as tx:
-            kept = await _commit(ctx, tx, admitted, name, upload, digest, claim)
-        if kept:
-            for key in parts if claim.stored else ():
-                await store.delete(key)
-            return
-    raise Unavailable("the blob was collected while it was pushed; push it again")
+    # Bytes placed for a claim that was lost meanwhile: the next attempt takes them from there, for no row knows them.
+    placed: list[str] = []
+    try:
+        for _ in range(3):
+            now = ctx.clock()
+            async with ctx.database.write(durable=False) as tx:
+                claim = await layers.claim_blob(tx, upload.region, digest, size, now, now + _CLAIM)
+            if not claim.stored:
+                await _place(store, placed or parts, digest, claim)
+            async with ctx.database.write() as tx:
+                kept = await _commit(ctx, tx, admitted, name, upload, digest, claim)
+            if kept:
+                for key in parts if claim.stored else ():
+                    await store.delete(key)
+                return
+            if not claim.stored:
+                placed = [blob_key(digest, claim.generation)]
+        raise Unavailable("the blob was collected while it was pushed; push it again")
+    finally:
+        for key in placed:
+            await store.delete(key)
 
 
 async def _place(store: BlobStore, parts: list[str], digest: Digest, claim: Claim) -> None:

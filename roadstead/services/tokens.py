@@ -12,6 +12,7 @@ import base64
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ class Access(msgspec.Struct, frozen=True):
 
     type: str
     name: str
-    actions: list[str]
+    actions: tuple[str, ...]
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ class Claims(msgspec.Struct, frozen=True):
     nbf: int
     aud: str = ""
     cid: str = ""
-    access: list[Access] | None = None
+    access: tuple[Access, ...] | None = None
 
 
 class KeyRing:
@@ -169,11 +170,12 @@ def _segment(token: str) -> bytes:
     return base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def presented(claims: Claims) -> Presented:
     """What a checked token shows its bearer to be."""
     scopes = None
     if claims.access is not None:
-        scopes = tuple(Scope(entry.type, entry.name, tuple(entry.actions)) for entry in claims.access)
+        scopes = tuple(Scope(entry.type, entry.name, entry.actions) for entry in claims.access)
     kind = CredentialKind.LONG_TERM if claims.cid else CredentialKind.TEMPORARY
     if not claims.sub:
         kind = CredentialKind.NONE

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx2
-import msgspec
 import pytest
 
 from roadstead.services import namespaces
 from roadstead.services.context import Context
 from roadstead.services.operations import run
+from roadstead.services.tokens import Access
 from tests.factories.accounts import (
     Login,
     add_sub_account,
@@ -261,5 +261,5 @@ async def test_the_token_names_registry_account_and_access(ctx: Context, client:
     token = (await ask(client, owner_login(ctx), _PULL))["token"]
     claims = await ctx.keys.check(token, await registry_id(ctx))
     assert (claims.iss, claims.sub) == (await registry_id(ctx), owner_login(ctx).username)
-    assert msgspec.to_builtins(claims.access) == [{"type": "repository", "name": "library/app", "actions": ["pull"]}]
+    assert claims.access == (Access("repository", "library/app", ("pull",)),)
     assert claims.exp - claims.nbf == ctx.settings.tokens.access_seconds

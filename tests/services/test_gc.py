@@ -320,6 +320,19 @@ async def test_bytes_placed_for_a_lost_claim_are_used_for_the_next(shop: Shop) -
     await empty(shop)
 
 
+async def test_bytes_placed_for_a_lost_claim_do_not_outlive_a_push_that_then_fails(shop: Shop) -> None:
+    store = HeldStore(shop.store, "assemble")
+    slow = await begin(store, shop.over(store).push_blob(ONE, LAYER))
+    await shop.push_blob(TWO, LAYER)
+    await shop.remove_blob(TWO, DIGEST)
+    shop.clock.now += LONG
+    await gc.collect(shop.ctx)  # the claim is lost, and the session has ended
+    await shop.push_blob(TWO, LAYER)
+    assert await refusal(go_on(store, slow)) is UploadUnknown
+    assert len(await shop.keys()) == 1
+    await empty(shop)
+
+
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_process_killed_while_it_places_a_blob_leaves_nothing_for_long(shop: Shop, after: bool) -> None:
     store = HeldStore(shop.store, "assemble", after=after)
