@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.servers import containerd, dockerd, postgres, roadstead, seaweed
+
+# Explaining a failure traces every line of many more runs: it takes minutes here and hides the failure itself.
+settings.register_profile("roadstead", settings(phases=[phase for phase in Phase if phase is not Phase.explain]))
+settings.load_profile("roadstead")
 
 
 @pytest.fixture(scope="session")
