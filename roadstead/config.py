@@ -87,7 +87,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 class Collection(Struct, frozen=True, forbid_unknown_fields=True):
     """When unreferenced bytes go."""
 
-    grace_seconds: Annotated[int, _says("Seconds that a blob which no manifest names stays available", ge=0)] = (
+    grace_seconds: Annotated[int, _says("Seconds that a blob which no manifest names stays available", ge=1)] = (
         24 * 3600
     )
     margin_seconds: Annotated[

@@ -107,9 +107,11 @@ def _become(work: Callable[[], Coroutine[None, None, None]]) -> None:
         os._exit(code)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Should the parent be killed, the kernel kills this process too: nobody serves on unwatched."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was told
+        os._exit(0)
 
 
 class Supervisor:
@@ -154,12 +156,13 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
     def _fork(self) -> int:
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
             for number in (*_STOPPING, signal.SIGALRM):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-            _end_with_parent()
+            _end_with_parent(parent)
             _become(self._work)
         return child
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from roadstead.app import open_context
 from roadstead.blobs.store import BlobStore
 from roadstead.config import Settings
 from roadstead.domain.reference import Digest, RepositoryName
+from roadstead.errors import AppError
 from roadstead.metadata.schema.content import (
     blobs,
     manifest_blobs,
@@ -30,7 +32,7 @@ from roadstead.metadata.schema.content import (
     upload_parts,
     uploads,
 )
-from roadstead.services import images, layers, storage
+from roadstead.services import gc, images, layers, storage
 from roadstead.services.access import Asker
 from roadstead.services.accounts import first_start, local_owner
 from roadstead.services.context import Context
@@ -41,6 +43,8 @@ from tests.factories.bodies import BytesBody
 from tests.factories.pushes import CONFIG, descriptor, document, push_blob, push_manifest
 from tests.jobs.bench import FakeClock
 
+# Longer than anything that may keep bytes: a claim, an upload session, grace and margin.
+LONG = timedelta(days=4)
 # In the order in which they refer to one another.
 CONTENT_TABLES = (
     blobs,
@@ -155,6 +159,25 @@ class Shop:
 def image(config: bytes, *contents: bytes) -> bytes:
     """The manifest of an image of these layers."""
     return document(descriptor(config, CONFIG), *map(descriptor, contents))
+
+
+async def refusal(work: Coroutine[Any, Any, Any]) -> type[AppError] | None:
+    """The condition that the work met, if any."""
+    try:
+        await work
+    except AppError as error:
+        return type(error)
+    return None
+
+
+async def nothing_stays(shop: Shop) -> None:
+    """Time passes, and neither bytes nor rows are left of what nobody names."""
+    for _ in range(2):
+        shop.clock.now += LONG
+        await gc.collect(shop.ctx)
+    assert await shop.keys() == []
+    assert not {"blobs", "repository_blobs", "uploads", "upload_parts"} & set(await shop.rows())
+    assert await shop.findings() == []
 
 
 @asynccontextmanager

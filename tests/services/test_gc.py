@@ -1,4 +1,4 @@
-"""Pushes, mounts, deletions and collectors that meet at one blob: each ends right, on both databases.
+"""Manifests, mounts, deletions and collectors that meet at one blob: each ends right, on both databases.
 
 Where the order matters a store holds one of them in the middle (`HeldStore`); where it must not, all run at once.
 """
@@ -6,147 +6,37 @@ Where the order matters a store holds one of them in the middle (`HeldStore`); w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any
 
-import msgspec
 import pytest
 
-from roadstead.config import Collection, Settings, Storage
 from roadstead.domain.reference import Digest, RepositoryName
 from roadstead.errors import (
     AppError,
     BlobUnknown,
-    DigestInvalid,
     ManifestUnknown,
     MethodUnsupported,
     NotEmpty,
     PreconditionFailed,
-    RangeInvalid,
     ReferenceUnknown,
     RepositoryUnknown,
-    UploadUnknown,
 )
 from roadstead.metadata import layers as rows
 from roadstead.metadata import repositories
-from roadstead.services import gc, images, layers
+from roadstead.services import gc, images
 from roadstead.services.images import Incoming
-from roadstead.services.layers import Chunk
 from roadstead.services.namespaces import create_namespace, delete_namespace
 from roadstead.services.repositories import admit_push, delete_repository, open_for_push
-from tests.factories.bodies import BytesBody, HeldBody
-from tests.factories.shops import Shop, image, lay_out, open_shop
+from tests.factories.shop_fixtures import on_postgresql, options, shop
+from tests.factories.shops import LONG, Shop, image, nothing_stays, refusal
 from tests.factories.stores import HeldStore, begin, go_on, kill
-from tests.jobs.bench import FakeClock
-from tests.servers.postgres import PostgresServer
+
+__all__ = ["on_postgresql", "options", "shop"]
 
 ONE, TWO = "library/one", "library/two"
 LAYER = b"what everybody has"
 DIGEST = Digest.of(LAYER)
-LONG = timedelta(days=4)
-
-
-async def _start(options: Settings) -> None:
-    async with open_shop(options, FakeClock()):
-        pass
-
-
-@pytest.fixture(scope="session")
-def on_postgresql(postgres_server: PostgresServer, session_folder: Path) -> Settings:
-    """A registry over PostgreSQL that was started once; every test leaves it empty."""
-    options = Settings(data=str(session_folder / "gc"), database=postgres_server.create_database())
-    asyncio.run(_start(options))
-    return options
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def options(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A registry that collects one row at a time, so that collectors meet as often as they can."""
-    if request.param == "postgresql":
-        found: Settings = request.getfixturevalue("on_postgresql")
-    else:
-        lay_out(tmp_path / "data")
-        found = Settings(data=str(tmp_path / "data"))
-    return msgspec.structs.replace(found, storage=Storage(kind="memory"), collection=Collection(batch=1))
-
-
-@pytest.fixture
-async def shop(options: Settings) -> AsyncIterator[Shop]:
-    """The registry, started, and its owner."""
-    async with open_shop(options, FakeClock()) as opened:
-        yield opened
-        await opened.clear()
-
-
-async def refusal(work: Coroutine[Any, Any, Any]) -> type[AppError] | None:
-    """The condition that the work met, if any."""
-    try:
-        await work
-    except AppError as error:
-        return type(error)
-    return None
-
-
-async def empty(shop: Shop) -> None:
-    """Time passes, and neither bytes nor rows are left of what nobody names."""
-    for _ in range(2):
-        shop.clock.now += LONG
-        await gc.collect(shop.ctx)
-    assert await shop.keys() == []
-    assert not {"blobs", "repository_blobs", "uploads", "upload_parts"} & set(await shop.rows())
-    assert await shop.findings() == []
-
-
-# The same blob at once
-
-
-async def test_a_blob_pushed_by_many_at_once_is_stored_once_and_held_by_all(shop: Shop) -> None:
-    places = [f"library/r{number % 3}" for number in range(9)]
-    await asyncio.gather(*(shop.push_blob(place, LAYER, chunks=number % 3) for number, place in enumerate(places)))
-    assert len(await shop.keys()) == 1
-    for place in places:
-        assert await shop.read_blob(place, DIGEST) == LAYER
-    await empty(shop)
-
-
-async def test_a_session_closed_twice_at_once_is_closed_once(shop: Shop) -> None:
-    name = RepositoryName.parse(ONE)
-    upload = await layers.begin(shop.ctx, shop.asker, name, "sha256")
-    await layers.append(shop.ctx, shop.asker, name, upload.id, Chunk(BytesBody(LAYER)))
-
-    def close() -> Coroutine[Any, Any, None]:
-        return layers.finish(shop.ctx, shop.asker, name, upload.id, DIGEST, Chunk(BytesBody(b"")))
-
-    found = await asyncio.gather(*(refusal(close()) for _ in range(4)))
-    assert sorted(map(str, found)) == sorted(map(str, [None, *[UploadUnknown] * 3]))
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-    await empty(shop)
-
-
-async def test_chunks_of_one_place_sent_at_once_are_taken_once(shop: Shop) -> None:
-    name = RepositoryName.parse(ONE)
-    upload = await layers.begin(shop.ctx, shop.asker, name, "sha256")
-    sent = [layers.append(shop.ctx, shop.asker, name, upload.id, Chunk(BytesBody(LAYER), 0)) for _ in range(4)]
-    found = await asyncio.gather(*map(refusal, sent))
-    assert sorted(map(str, found)) == sorted(map(str, [None, *[RangeInvalid] * 3]))
-    await layers.finish(shop.ctx, shop.asker, name, upload.id, DIGEST, Chunk(BytesBody(b"")))
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-
-
-async def test_a_chunk_that_comes_while_the_session_is_closed_does_not_get_into_the_blob(shop: Shop) -> None:
-    name = RepositoryName.parse(ONE)
-    upload = await layers.begin(shop.ctx, shop.asker, name, "sha256")
-    await layers.append(shop.ctx, shop.asker, name, upload.id, Chunk(BytesBody(LAYER[:5])))
-    last = HeldBody(LAYER[5:9], LAYER[9:])
-    closing = asyncio.ensure_future(layers.finish(shop.ctx, shop.asker, name, upload.id, DIGEST, Chunk(last)))
-    await last.held.wait()
-    await layers.append(shop.ctx, shop.asker, name, upload.id, Chunk(BytesBody(b"poison")))
-    last.release()
-    await closing
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-    await empty(shop)
 
 
 # Collectors
@@ -162,7 +52,7 @@ async def test_a_collector_that_stalled_before_a_deletion_removes_nothing_that_c
     await shop.push_blob(TWO, LAYER)
     await go_on(store, stalled)
     assert await shop.read_blob(TWO, DIGEST) == LAYER
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 async def test_a_push_does_not_wait_for_a_collector_nor_share_its_bytes(shop: Shop) -> None:
@@ -177,7 +67,7 @@ async def test_a_push_does_not_wait_for_a_collector_nor_share_its_bytes(shop: Sh
     await go_on(store, stalled)
     assert len(await shop.keys()) == 1
     assert await shop.read_blob(TWO, DIGEST) == LAYER
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 async def test_what_a_killed_collector_had_marked_is_removed_by_the_next(shop: Shop) -> None:
@@ -202,7 +92,7 @@ async def test_collectors_at_once_remove_everything_once_and_nothing_else(shop: 
     assert len(await shop.keys()) == 2
     assert await shop.read_blob(TWO, Digest.of(contents[1])) == contents[1]
     await shop.remove(TWO, str(kept))
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 # Mounts
@@ -225,7 +115,7 @@ async def test_a_mount_while_its_source_goes_is_whole_or_refused(shop: Shop, tur
         assert await shop.read_blob(TWO, DIGEST) == LAYER
     else:
         assert await refusal(shop.read_blob(TWO, DIGEST)) is BlobUnknown
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 async def test_a_mount_keeps_what_its_source_loses(shop: Shop) -> None:
@@ -234,7 +124,7 @@ async def test_a_mount_keeps_what_its_source_loses(shop: Shop) -> None:
     await shop.call(delete_repository, ONE)
     await gc.collect(shop.ctx)
     assert await shop.read_blob(TWO, DIGEST) == LAYER
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 # Manifests and tags
@@ -279,7 +169,7 @@ async def test_a_manifest_whose_layer_goes_while_it_is_pushed_is_refused(shop: S
     assert await refusal(go_on(store, pushing)) is ReferenceUnknown
     assert await refusal(shop.read_manifest(ONE, "v1")) is ManifestUnknown
     assert await refusal(shop.remove(ONE, str(Digest.of(image(b"{}", LAYER))))) is ManifestUnknown
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 async def test_a_manifest_whose_repository_goes_while_it_is_pushed_is_refused(shop: Shop) -> None:
@@ -289,87 +179,7 @@ async def test_a_manifest_whose_repository_goes_while_it_is_pushed_is_refused(sh
     await shop.call(delete_repository, ONE)
     await gc.collect(shop.ctx)
     assert await refusal(go_on(store, pushing)) is ReferenceUnknown
-    await empty(shop)
-
-
-# Uploads that stop in the middle
-
-
-async def test_a_push_whose_claim_was_collected_still_succeeds(shop: Shop) -> None:
-    store = HeldStore(shop.store, "assemble")
-    slow = await begin(store, shop.over(store).push_blob(ONE, LAYER))
-    await shop.push_blob(TWO, LAYER)
-    await shop.remove_blob(TWO, DIGEST)
-    await gc.collect(shop.ctx)
-    assert [key for key in await shop.keys() if key.startswith("blobs/")] == []
-    await go_on(store, slow)
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-    await empty(shop)
-
-
-async def test_bytes_placed_for_a_lost_claim_are_used_for_the_next(shop: Shop) -> None:
-    store = HeldStore(shop.store, "assemble", after=True)
-    slow = await begin(store, shop.over(store).push_blob(ONE, LAYER))
-    shop.clock.now += timedelta(hours=7)
-    deleting = HeldStore(shop.store, "delete")
-    stalled = await begin(deleting, gc._remove_blobs(shop.over(deleting).ctx))
-    await go_on(store, slow)
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-    await go_on(deleting, stalled)
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-    await empty(shop)
-
-
-async def test_bytes_placed_for_a_lost_claim_do_not_outlive_a_push_that_then_fails(shop: Shop) -> None:
-    store = HeldStore(shop.store, "assemble")
-    slow = await begin(store, shop.over(store).push_blob(ONE, LAYER))
-    await shop.push_blob(TWO, LAYER)
-    await shop.remove_blob(TWO, DIGEST)
-    shop.clock.now += LONG
-    await gc.collect(shop.ctx)  # the claim is lost, and the session has ended
-    await shop.push_blob(TWO, LAYER)
-    assert await refusal(go_on(store, slow)) is UploadUnknown
-    assert len(await shop.keys()) == 1
-    await empty(shop)
-
-
-@pytest.mark.parametrize("after", [False, True])
-async def test_a_process_killed_while_it_places_a_blob_leaves_nothing_for_long(shop: Shop, after: bool) -> None:
-    store = HeldStore(shop.store, "assemble", after=after)
-    await kill(await begin(store, shop.over(store).push_blob(ONE, LAYER, chunks=2)))
-    assert await refusal(shop.read_blob(ONE, DIGEST)) is BlobUnknown
-    assert [found for found in await shop.findings() if found.kind != "leftover"] == []
-    await shop.push_blob(TWO, LAYER)
-    await empty(shop)
-
-
-async def test_a_session_whose_bytes_a_crash_used_up_is_told_to_begin_anew(shop: Shop) -> None:
-    name = RepositoryName.parse(ONE)
-    upload = await layers.begin(shop.ctx, shop.asker, name, "sha256")
-    await layers.append(shop.ctx, shop.asker, name, upload.id, Chunk(BytesBody(LAYER)))
-    store = HeldStore(shop.store, "assemble", after=True)
-    over = shop.over(store).ctx
-    await kill(await begin(store, layers.finish(over, shop.asker, name, upload.id, DIGEST, Chunk(BytesBody(b"")))))
-    shop.ctx.recent.take_hash(upload.id, len(LAYER))  # as another process, which remembers none
-    more = Chunk(BytesBody(b"more"))
-    assert await refusal(layers.append(shop.ctx, shop.asker, name, upload.id, more)) is UploadUnknown
-    wrong = Digest.of(LAYER + b"more")
-    assert await refusal(layers.finish(shop.ctx, shop.asker, name, upload.id, wrong, more)) is UploadUnknown
-    none = Chunk(BytesBody(b""))
-    assert await refusal(layers.finish(shop.ctx, shop.asker, name, upload.id, DIGEST, none)) is UploadUnknown
-    await empty(shop)
-
-
-async def test_a_wrong_digest_leaves_the_session_as_it_was(shop: Shop) -> None:
-    name = RepositoryName.parse(ONE)
-    upload = await layers.begin(shop.ctx, shop.asker, name, "sha256")
-    await layers.append(shop.ctx, shop.asker, name, upload.id, Chunk(BytesBody(LAYER[:5])))
-    wrong = layers.finish(shop.ctx, shop.asker, name, upload.id, DIGEST, Chunk(BytesBody(b"nonsense")))
-    assert await refusal(wrong) is DigestInvalid
-    assert len(await shop.keys()) == 1
-    await layers.finish(shop.ctx, shop.asker, name, upload.id, DIGEST, Chunk(BytesBody(LAYER[5:]), 5, len(LAYER) - 5))
-    assert await shop.read_blob(ONE, DIGEST) == LAYER
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 # Repositories and namespaces
@@ -408,7 +218,7 @@ async def test_a_namespace_stays_when_a_push_has_just_filled_it(shop: Shop) -> N
     assert await deleting is NotEmpty
     await shop.call(delete_repository, "brief/app")
     await shop.call(delete_namespace, "brief/app")
-    await empty(shop)
+    await nothing_stays(shop)
 
 
 async def test_pushes_and_deletions_of_one_repository_never_stand_in_a_circle(shop: Shop) -> None:
@@ -463,4 +273,4 @@ async def test_a_namespace_deleted_while_it_is_pushed_to_goes_whole_or_stays_who
                 await shop.call(delete_repository, f"brief/app{number}")
         if found[3] is NotEmpty:
             await shop.call(delete_namespace, "brief/app")
-    await empty(shop)
+    await nothing_stays(shop)
