@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from roadstead.metadata.schema.types import Id, Instant, metadata
+from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata
 
 # Literal text, for a query may use a partial index only where it repeats the index's condition word for word.
 OPEN = sa.text("state IN ('ready', 'running')")
@@ -36,6 +36,7 @@ jobs = sa.Table(
         "ix_jobs_next", "queue", sa.text("priority DESC"), "run_at", "id", sqlite_where=OPEN, postgresql_where=OPEN
     ),
     sa.Index("ix_jobs_state", "state", "finished_at"),
+    **NEVER_REUSED,
 )
 
 job_queues = sa.Table(

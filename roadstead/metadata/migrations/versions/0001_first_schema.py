@@ -131,6 +131,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("unique_key", name=op.f("uq_jobs_unique_key")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_jobs_due",
