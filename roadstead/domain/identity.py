@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from roadstead.domain.policy import NOTHING, Rights
 from roadstead.domain.scope import Scope
 
 
@@ -15,6 +16,8 @@ class CredentialKind(StrEnum):
     LONG_TERM = "longterm"
     TEMPORARY = "temp"
     API_KEY = "apikey"
+    TEMPORARY_KEY = "tempkey"
+    SERVICE_ACCOUNT = "service"
     SESSION = "session"
     LOCAL = "local"
 
@@ -51,6 +54,8 @@ class Caller:
     credential_id: str = ""
     # None: everything the account may; otherwise only what these scopes name.
     scopes: tuple[Scope, ...] | None = None
+    # What its policies allow it.
+    rights: Rights = NOTHING
 
     @property
     def anonymous(self) -> bool:

@@ -7,7 +7,9 @@ Resources are written as `qcs::tcr:REGION:uin/OWNER:repository/INSTANCE-ID/NAMES
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 
 class Action(StrEnum):
@@ -31,9 +33,22 @@ SCOPE_WORD = {
 }
 
 
-def resource(region: str, owner_uin: str, path: str) -> str:
-    """The full name of a resource, for example of `repository/tcr-1/prod/web`."""
-    return f"qcs::tcr:{region}:uin/{owner_uin}:{path}"
+class Resource(NamedTuple):
+    """What is asked for: `repository/tcr-1/prod/web` or `instance/tcr-1` of a region and an owner."""
+
+    region: str
+    owner_uin: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"qcs::tcr:{self.region}:uin/{self.owner_uin}:{self.path}"
+
+
+class Circumstances(NamedTuple):
+    """What the conditions of a policy may ask about."""
+
+    address: str
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +58,34 @@ class Decision:
     allowed: bool
     gate: str
     reason: str
+    # The policy whose statement decided, and the statement's place in it from 0; empty when none did.
+    policy: str = ""
+    statement: int = 0
+
+
+class Rights(Protocol):
+    """What one account may do, compiled from its policies."""
+
+    def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
+        """Whether the action on the resource is allowed."""
+        ...
+
+
+class Everything:
+    """The rights of the owner."""
+
+    def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
+        """Always allowed."""
+        return Decision(True, "policy", "the account owns this deployment")
+
+
+class Nothing:
+    """The rights of whoever has no policy."""
+
+    def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
+        """Never allowed."""
+        return Decision(False, "policy", "no policy of the account allows it")
+
+
+EVERYTHING: Rights = Everything()
+NOTHING: Rights = Nothing()

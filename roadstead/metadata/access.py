@@ -38,6 +38,7 @@ class Facts:
     account_id: int | None
     owner_uin: str
     account_enabled: bool
+    policy_revision: int
     secret_hash: str | None
     credential_enabled: bool
     namespace_id: int | None
@@ -98,12 +99,14 @@ async def look_up(
     )
     if row is None:
         return None
-    facts = Facts(row[0], row[1], row[2] or "", bool(row[3]), row[4], bool(row[5]), row[6], bool(row[7]), row[8])
-    if target is Target.NOTHING or row[9] is None:
+    facts = Facts(
+        row[0], row[1], row[2] or "", bool(row[3]), row[4] or 0, row[5], bool(row[6]), row[7], bool(row[8]), row[9]
+    )
+    if target is Target.NOTHING or row[10] is None:
         return facts, None
     if target is Target.BLOB:
-        return facts, StoredBlob(row[9], Digest.parse(wanted), row[10], row[11])
-    return facts, StoredManifest(row[9], row[10], row[11], row[12])
+        return facts, StoredBlob(row[10], Digest.parse(wanted), row[11], row[12])
+    return facts, StoredManifest(row[10], row[11], row[12], row[13])
 
 
 def visible_link(now: Any) -> sa.ColumnElement[bool]:
@@ -119,6 +122,7 @@ def _statement(target: Target) -> Prepared:
         accounts.c.id,
         accounts.c.owner_uin,
         accounts.c.enabled,
+        accounts.c.policy_revision,
         credentials.c.secret_hash,
         credentials.c.enabled,
         namespaces.c.id,

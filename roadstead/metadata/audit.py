@@ -25,6 +25,9 @@ class AuditEntry:
     resource: str
     outcome: str
     data: str
+    before: str = ""
+    after: str = ""
+    decision: str = ""
 
 
 async def add_event(tx: Tx, *, instance_id: int, kind: str, operator: str, occurred_at: datetime, data: str) -> int:

@@ -73,7 +73,7 @@ async def admit(
     instance = await _current(ctx, tx, asker, facts.revision)
     caller = await _identify(ctx, tx, asker, facts)
     if action is not None:
-        permit(caller, action, instance.row, repository, public=facts.public)
+        permit(caller, action, instance.row, repository, now=ctx.clock(), public=facts.public)
     return Admitted(caller, instance, facts, found)
 
 
@@ -131,14 +131,17 @@ async def _identify(ctx: Context, tx: Tx, asker: Asker, facts: Facts) -> Caller:
         await ctx.logins.failed(ctx.database, presented.uin, address, now)
         raise NotAuthenticated(f"credential: {problem}", detail={"gate": "credential"})
     await ctx.logins.admit(tx, presented.uin, address, now)
+    account_id = facts.account_id or 0
+    owner = presented.uin == facts.owner_uin
     return Caller(
-        facts.account_id,
+        account_id,
         presented.uin,
         facts.owner_uin,
         presented.kind,
         asker.origin,
         presented.credential_id,
         presented.scopes,
+        await ctx.rights.of(tx, account_id, owner=owner, revision=facts.policy_revision),
     )
 
 

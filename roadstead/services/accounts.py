@@ -10,6 +10,7 @@ import msgspec
 
 from roadstead.domain.identity import Caller, CredentialKind, Door, Origin
 from roadstead.domain.network import PublicEntry
+from roadstead.domain.policy import EVERYTHING
 from roadstead.errors import StartRefused
 from roadstead.metadata import accounts, credentials, instances, namespaces
 from roadstead.metadata.database import Tx
@@ -123,4 +124,4 @@ async def local_owner(ctx: Context) -> Caller:
     if account is None:
         raise StartRefused(f"{ctx.settings.folder} has not been started yet; run: roadstead serve")
     origin = Origin(Door.COMMAND, "local", random_id(16))
-    return Caller(account.id, account.uin, account.owner_uin, CredentialKind.LOCAL, origin)
+    return Caller(account.id, account.uin, account.owner_uin, CredentialKind.LOCAL, origin, rights=EVERYTHING)

@@ -79,8 +79,11 @@ async def _narrow(ctx: Context, tx: Tx, asker: Asker, caller: Caller, scope: Sco
         return Scope(scope.kind, scope.name, ())
     admitted = await admit(ctx, tx, asker, name, None)
     instance, public = admitted.instance.row, admitted.facts.public
+    path, now = f"repository/{instance.registry_id}/{name}", ctx.clock()
     actions = tuple(
-        word for word in expand(scope.actions) if decide(caller, _WORD_ACTION[word], instance, public=public).allowed
+        word
+        for word in expand(scope.actions)
+        if decide(caller, _WORD_ACTION[word], instance, path, now=now, public=public).allowed
     )
     return Scope("repository", scope.name, actions)
 

@@ -4,25 +4,30 @@ An operation is a typed function in a service. Its declaration carries its name,
 it changes anything, and the resource that permission is asked for; the doors, the command line, the reference
 page and the permission tests read the same declaration. `run` is the one place where an operation's permission is
 asked, its transaction is opened and its audit entry is written.
+
+Lists are paged by key: `Last` of one answer is asked with for the next page. Clients of the cloud's API page by
+Offset instead, which costs more the deeper they go; both come together in `Slice`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from roadstead.domain.identity import Caller
+from roadstead.domain.policy import Decision
 from roadstead.errors import AccessDenied, AppError, InstanceUnknown, InvalidInput, NotAuthenticated
 from roadstead.metadata import audit, instances
 from roadstead.metadata.database import Tx
 from roadstead.services.context import Context
 from roadstead.services.events import Place, audit_entry
-from roadstead.services.policies import decide
+from roadstead.services.policies import decide, refusal
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -31,6 +36,42 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 class Done(Wire, frozen=True, kw_only=True):
     """The operation has done what it says; there is nothing more to tell."""
+
+
+class PageRequest(Wire, frozen=True, kw_only=True):
+    """Which page of a list."""
+
+    limit: Annotated[int | None, Meta(description="Most entries of the page; more than the server gives is cut.")] = (
+        None
+    )
+    last: Annotated[str, Meta(description="`Last` of the page before; empty for the first one.")] = ""
+    offset: Annotated[
+        int | None, Meta(ge=0, description="Entries to skip instead of Last; slower the deeper it goes.")
+    ] = None
+
+
+class PageAnswer(Wire, frozen=True, kw_only=True):
+    """A page of a list."""
+
+    total_count: Annotated[
+        int | None, Meta(description="Entries of the whole list; null on pages asked for by Last.")
+    ] = None
+    last: Annotated[str, Meta(description="What the next page is asked with; empty when there is none.")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which entries of a list a request wants: up to `most` after the key `last`, or after `skip` entries."""
+
+    last: str
+    most: int
+    skip: int
+    # Whether the answer says how many entries the whole list has.
+    counted: bool
+
+    def next(self, keys: Sequence[str]) -> str:
+        """What the next page is asked with, given the keys of this one; empty when this was the last."""
+        return keys[-1] if keys and len(keys) == self.most else ""
 
 
 Request = TypeVar("Request", bound=Wire)
@@ -46,6 +87,7 @@ class Call:
     caller: Caller
     now: datetime
     instance: instances.Instance | None = None
+    _difference: list[str] = field(default_factory=list)
 
     @property
     def here(self) -> instances.Instance:
@@ -59,6 +101,37 @@ class Call:
         """The instance as events know it."""
         return Place(self.here.id, self.here.registry_id)
 
+    def may(self, action: str, path: str) -> Decision:
+        """Whether the caller may do something else than the operation itself, for example see an entry of a list."""
+        return decide(self.caller, action, self.instance, path, now=self.now)
+
+    def require(self, action: str, path: str) -> None:
+        """Returns when the caller may do that too; raises AccessDenied."""
+        decision = self.may(action, path)
+        if not decision.allowed:
+            raise refusal(self.caller, action, path, decision)
+
+    def changed(self, before: Wire | None, after: Wire | None) -> None:
+        """The audit entry shows what stood before and after the change."""
+        self._difference[:] = [_json(before), _json(after)]
+
+    @property
+    def difference(self) -> Sequence[str]:
+        """What stood before and after, as `changed` was told; empty texts when it was not."""
+        return self._difference or ("", "")
+
+    def slice(self, request: PageRequest) -> Slice:
+        """Which entries the request wants, within the setting `limits.page`."""
+        most = page_size(self.ctx, request.limit)
+        return Slice(request.last, most, request.offset or 0, counted=not request.last)
+
+
+def _json(value: Wire | None) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+Paging = Literal["page", "record"]
+
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Request, Answer]):
@@ -71,6 +144,12 @@ class Operation(Generic[Request, Answer]):
     body: Callable[[Call, Request], Awaitable[Answer]]
     resource: str
     changes: bool
+    # A list shows what the caller may see of it, instead of being refused: its body asks for each entry.
+    filtered: bool
+    # How the cloud's API counts Offset for this list.
+    paging: Paging | None
+    # The conditions beyond those that every operation knows.
+    raises: tuple[type[AppError], ...]
 
     @property
     def action(self) -> str:
@@ -84,19 +163,27 @@ class Operation(Generic[Request, Answer]):
 
 
 def operation(
-    *, resource: str, changes: bool
+    *,
+    resource: str,
+    changes: bool,
+    filtered: bool = False,
+    paging: Paging | None = None,
+    raises: tuple[type[AppError], ...] = (),
 ) -> Callable[[Callable[[Call, Request], Awaitable[Answer]]], Operation[Request, Answer]]:
     """The decorated function is an operation named after itself (`create_namespace` is CreateNamespace).
 
     `resource` is the path of the CAM resource with the request's fields in braces, for example
-    `repository/{registry_id}/{namespace_name}`.
+    `repository/{registry_id}/{namespace_name}`. A `filtered` list is refused only to those who are not logged in;
+    `paging` says how the cloud's API counts Offset, `raises` which conditions its description names.
     """
 
     def declare(body: Callable[[Call, Request], Awaitable[Answer]]) -> Operation[Request, Answer]:
         hints = get_type_hints(body)
         name = "".join(part.capitalize() for part in body.__name__.split("_"))
         summary = (inspect.getdoc(body) or "").partition("\n")[0]
-        return Operation(name, summary, hints["request"], hints["return"], body, resource, changes)
+        return Operation(
+            name, summary, hints["request"], hints["return"], body, resource, changes, filtered, paging, raises
+        )
 
     return declare
 
@@ -121,19 +208,26 @@ async def run(ctx: Context, caller: Caller, op: Operation[Request, Answer], requ
     """
     async with ctx.database.read() as tx:
         instance = await _instance(tx, request)
+    now = ctx.clock()
     try:
-        _permit(caller, op, request, instance)
-    except AccessDenied as refusal:
-        await _audit_refusal(ctx, caller, op, request, instance, refusal)
+        _permit(caller, op, request, instance, now)
+        opened = ctx.database.write() if op.changes else ctx.database.read()
+        async with opened as tx:
+            call = Call(ctx, tx, caller, now, instance)
+            answer = await op.body(call, request)
+            if op.changes:
+                before, after = call.difference
+                entry = _entry(now, caller, op, request, instance, "done")
+                await audit.add_entry(tx, replace(entry, before=before, after=after))
+    except AccessDenied as refused:
+        entry = _entry(now, caller, op, request, instance, "refused")
+        await _audit_refusal(ctx, replace(entry, decision=_decision(refused)))
         raise
-    opened = ctx.database.write() if op.changes else ctx.database.read()
-    async with opened as tx:
-        call = Call(ctx, tx, caller, ctx.clock(), instance)
-        answer = await op.body(call, request)
-        if op.changes:
-            entry = _entry(call.now, caller, op, request, instance, "done")
-            await audit.add_entry(tx, entry)
     return answer
+
+
+def _decision(refused: AppError) -> str:
+    return msgspec.json.encode(dict(refused.detail or {})).decode()
 
 
 async def _instance(tx: Tx, request: Wire) -> instances.Instance | None:
@@ -147,30 +241,25 @@ async def _instance(tx: Tx, request: Wire) -> instances.Instance | None:
 
 
 def _permit(
-    caller: Caller, op: Operation[Request, Answer], request: Request, instance: instances.Instance | None
-) -> None:
-    if caller.anonymous:
-        raise NotAuthenticated(f"credential: log in to do {op.action}", detail={"gate": "credential"})
-    decision = decide(caller, op.action, instance, public=False)
-    if decision.allowed:
-        return
-    resource = op.resource_of(request)
-    raise AccessDenied(
-        f"policy: account {caller.uin} may not do {op.action} on {resource}: {decision.reason}",
-        detail={"gate": decision.gate, "action": op.action, "resource": resource, "reason": decision.reason},
-    )
-
-
-async def _audit_refusal(
-    ctx: Context,
     caller: Caller,
     op: Operation[Request, Answer],
     request: Request,
     instance: instances.Instance | None,
-    refusal: AppError,
+    now: datetime,
 ) -> None:
+    if caller.anonymous:
+        raise NotAuthenticated(f"credential: log in to do {op.action}", detail={"gate": "credential"})
+    if op.filtered:
+        return
+    path = op.resource_of(request)
+    decision = decide(caller, op.action, instance, path, now=now)
+    if not decision.allowed:
+        raise refusal(caller, op.action, path, decision)
+
+
+async def _audit_refusal(ctx: Context, entry: audit.AuditEntry) -> None:
     async with ctx.database.write(durable=False) as tx:
-        await audit.add_entry(tx, _entry(ctx.clock(), caller, op, request, instance, "refused"))
+        await audit.add_entry(tx, entry)
 
 
 def _entry(

@@ -2,49 +2,84 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from roadstead.domain.identity import Caller
-from roadstead.domain.policy import SCOPE_WORD, Action, Decision
+from roadstead.domain.policy import SCOPE_WORD, Action, Circumstances, Decision, Resource
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import AccessDenied, NotAuthenticated
 from roadstead.metadata.instances import Instance
 
 
-def decide(caller: Caller, action: str, instance: Instance | None, *, public: bool) -> Decision:
-    """Whether the account behind the caller may; `public` says that the action's target is a public namespace.
+def decide(
+    caller: Caller, action: str, instance: Instance | None, path: str, *, now: datetime, public: bool = False
+) -> Decision:
+    """Whether the account behind the caller may do the action on the resource of that path.
 
-    Token scopes are not asked here: they narrow what an account may, and `permit` asks them after this.
+    `public` says that the action's target is a public namespace. Token scopes are not asked here: they narrow what
+    an account may, and `permit` asks them after this.
     """
-    if caller.owner:
-        return Decision(True, "policy", "the account owns this deployment")
     if action == Action.PULL and public and instance is not None and instance.anonymous_access:
         return Decision(True, "policy", "the namespace is public")
     if action == Action.LIST and caller.scopes is not None:
         return Decision(True, "policy", "the list shows what the account may see")
     if caller.anonymous:
         return Decision(False, "credential", "nobody is logged in")
-    return Decision(False, "policy", "no policy of the account allows it")
+    region = instance.region if instance is not None else ""
+    return caller.rights.decide(
+        action, Resource(region, caller.owner_uin, path), Circumstances(caller.origin.address, now)
+    )
 
 
 def permit(
-    caller: Caller, action: Action, instance: Instance, repository: RepositoryName | None, *, public: bool
+    caller: Caller,
+    action: Action,
+    instance: Instance,
+    repository: RepositoryName | None,
+    *,
+    now: datetime,
+    public: bool,
 ) -> None:
     """Returns when the caller may; raises NotAuthenticated or AccessDenied, naming gate, action and resource."""
-    decision = decide(caller, action, instance, public=public)
-    where = f"repository/{instance.registry_id}/{repository or '*'}"
-    detail = {"gate": decision.gate, "action": str(action), "resource": where, "reason": decision.reason}
-    if not decision.allowed and caller.anonymous:
-        raise NotAuthenticated(f"credential: log in to do {action} on {repository or 'this registry'}", detail=detail)
+    path = f"repository/{instance.registry_id}/{_named(action, repository)}"
+    decision = decide(caller, action, instance, path, now=now, public=public)
     if not decision.allowed:
-        raise AccessDenied(
-            f"policy: account {caller.uin} may not do {action} on {where}: {decision.reason}", detail=detail
-        )
+        raise refusal(caller, action, path, decision)
     if caller.scopes is not None and not _in_scope(caller, action, repository):
-        detail |= {"gate": "token", "reason": "the token was issued for less"}
+        detail = {**_detail(action, path, decision), "gate": "token", "reason": "the token was issued for less"}
         raise NotAuthenticated(
             f"token: it does not cover {SCOPE_WORD.get(action, 'this')} on {repository or 'the catalog'}; "
             "ask the token service for that scope",
             detail=detail,
         )
+
+
+def _named(action: Action, repository: RepositoryName | None) -> str:
+    if repository is None:
+        return "*"
+    return repository.namespace if action == Action.CREATE_NAMESPACE else str(repository)
+
+
+def refusal(caller: Caller, action: str, path: str, decision: Decision) -> NotAuthenticated | AccessDenied:
+    """The condition to raise for a decision that refuses."""
+    detail = _detail(action, path, decision)
+    if caller.anonymous:
+        return NotAuthenticated(f"credential: log in to do {action} on {path}", detail=detail)
+    return AccessDenied(
+        f"policy: account {caller.uin} may not do {action} on {path}: {decision.reason}", detail=detail
+    )
+
+
+def _detail(action: str, path: str, decision: Decision) -> dict[str, object]:
+    detail: dict[str, object] = {
+        "gate": decision.gate,
+        "action": str(action),
+        "resource": path,
+        "reason": decision.reason,
+    }
+    if decision.policy:
+        detail |= {"policy": decision.policy, "statement": decision.statement}
+    return detail
 
 
 def _in_scope(caller: Caller, action: Action, repository: RepositoryName | None) -> bool:

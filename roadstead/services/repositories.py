@@ -21,17 +21,24 @@ async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName) -
     """The request may push to the repository, and create what is missing of it."""
     admitted = await admit(ctx, tx, asker, name, Action.PUSH)
     if admitted.facts.repository_id is None:
-        permit(admitted.caller, Action.CREATE, admitted.instance.row, name, public=admitted.facts.public)
+        permit(
+            admitted.caller,
+            Action.CREATE,
+            admitted.instance.row,
+            name,
+            now=ctx.clock(),
+            public=admitted.facts.public,
+        )
     if admitted.facts.namespace_id is None:
-        _refuse_missing_namespace(admitted, name)
+        _refuse_missing_namespace(admitted, name, ctx.clock())
     return admitted
 
 
-def _refuse_missing_namespace(admitted: Admitted, name: RepositoryName) -> None:
+def _refuse_missing_namespace(admitted: Admitted, name: RepositoryName, now: datetime) -> None:
     """Returns when the push may create the namespace; raises NamespaceUnknown with the remedy otherwise."""
     instance = admitted.instance.row
     if instance.create_namespace_on_push:
-        permit(admitted.caller, Action.CREATE_NAMESPACE, instance, name, public=False)
+        permit(admitted.caller, Action.CREATE_NAMESPACE, instance, name, now=now, public=False)
         return
     raise NamespaceUnknown(
         f"namespace {name.namespace!r} does not exist in instance {instance.name!r}; "
@@ -69,7 +76,7 @@ async def _open_namespace(
     while found is None:
         found = await namespaces.get(tx, place.instance_id, name.namespace, lock=True)
         if found is None:
-            _refuse_missing_namespace(admitted, name)
+            _refuse_missing_namespace(admitted, name, now)
             await _create_namespace(tx, place, admitted.caller, name.namespace, now)
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from roadstead.domain.identity import NOBODY, Caller, CredentialKind, Door, Origin, Presented, anonymous
+from roadstead.domain.policy import NOTHING
 from roadstead.metadata import accounts, credentials
 from roadstead.metadata.schema.tenancy import accounts as account_table
 from roadstead.services.access import Asker
@@ -97,7 +98,12 @@ async def sub_caller(ctx: Context, name: str = "builder") -> Caller:
     async with ctx.database.read() as tx:
         number = await tx.scalar(sa.select(account_table.c.id).where(account_table.c.uin == login.username))
     return replace(
-        owner, account_id=number, uin=login.username, kind=CredentialKind.API_KEY, credential_id=login.credential_id
+        owner,
+        account_id=number,
+        uin=login.username,
+        kind=CredentialKind.API_KEY,
+        credential_id=login.credential_id,
+        rights=NOTHING,
     )
 
 

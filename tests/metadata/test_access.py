@@ -31,7 +31,7 @@ async def ask(tx: Tx, scene: Scene, target: Target = Target.NOTHING, wanted: str
 
 def known(scene: Scene) -> Facts:
     """What stands in the scene."""
-    return Facts(0, scene.account, "100", True, "hash", True, scene.namespace, False, scene.repository)
+    return Facts(0, scene.account, "100", True, 0, "hash", True, scene.namespace, False, scene.repository)
 
 
 async def test_each_fact_follows_from_its_own_row(database: Database) -> None:

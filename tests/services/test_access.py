@@ -59,7 +59,8 @@ async def test_who_may_do_what(ctx: Context, action: Action) -> None:
             assert error.detail is not None
             assert error.detail["gate"] == gate
             assert error.detail["action"] == str(action)
-            assert str(error.detail["resource"]).endswith(f"/{name}")
+            named = name.namespace if action is Action.CREATE_NAMESPACE else name
+            assert str(error.detail["resource"]).endswith(f"/{named}")
 
 
 @pytest.mark.parametrize(

@@ -169,10 +169,31 @@ async def test_nobody_is_told_to_log_in(bench: Bench) -> None:
     assert await bench.audited() == []
 
 
-async def test_an_account_of_another_owner_is_no_owner_here(bench: Bench) -> None:
-    stranger = replace(await owner_caller(bench.ctx), uin="999")
-    with pytest.raises(AccessDenied):
-        await bench.run(stranger)
+async def test_what_a_change_says_of_before_and_after_is_audited(bench: Bench) -> None:
+    @operation(resource="fence/{registry_id}", changes=True)
+    async def tear_fence(call: Call, request: PaintFence) -> Done:
+        """Tear the fence down."""
+        call.changed(request, None)
+        return Done()
+
+    await bench.run(await owner_caller(bench.ctx), tear_fence, colour="green")
+    entry = (await bench.audited())[-1]
+    assert msgspec.json.decode(entry.before)["Colour"] == "green"
+    assert entry.after == ""
+
+
+async def test_what_a_body_requires_is_refused_and_audited_like_the_operation_itself(bench: Bench) -> None:
+    @operation(resource="fence/*", changes=False, filtered=True)
+    async def describe_fences(call: Call, request: PaintFence) -> Done:
+        """Look at fences."""
+        assert not call.may("tcr:ClimbFence", "fence/1").allowed
+        call.require("tcr:ClimbFence", "fence/1")
+        return Done()
+
+    with pytest.raises(AccessDenied, match="tcr:ClimbFence on fence/1"):
+        await bench.run(await sub_caller(bench.ctx), describe_fences)
+    entry = (await bench.audited())[-1]
+    assert (entry.outcome, msgspec.json.decode(entry.decision)["resource"]) == ("refused", "fence/1")
 
 
 @pytest.mark.parametrize("name", ["", "tcr-nothing", "default"])

@@ -20,6 +20,10 @@ namespaces = sa.Table(
     sa.Column("public", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("automatic_scan", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", Instant, nullable=False),
+    # Pulls of images with findings at or above `severity` are refused, but for the listed ones (JSON).
+    sa.Column("prevent_vulnerable", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("severity", sa.String(10), nullable=False, server_default=""),
+    sa.Column("ignored_findings", sa.Text, nullable=False, server_default="[]"),
     sa.UniqueConstraint("instance_id", "name"),
 )
 

@@ -32,5 +32,13 @@ audit_entries = sa.Table(
     sa.Column("resource", sa.Text, nullable=False),
     sa.Column("outcome", sa.String(10), nullable=False),
     sa.Column("data", sa.Text, nullable=False),
+    # What stood before and after a change, as JSON; empty where the request says it all.
+    sa.Column("before", sa.Text, nullable=False, server_default=""),
+    sa.Column("after", sa.Text, nullable=False, server_default=""),
+    # How the gates decided, as JSON: gate, reason, policy, statement.
+    sa.Column("decision", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_audit_entries_instance", "instance_id", "id"),
+    sa.Index("ix_audit_entries_operator", "operator", "id"),
+    sa.Index("ix_audit_entries_action", "action", "id"),
+    sa.Index("ix_audit_entries_request", "request_id"),
 )

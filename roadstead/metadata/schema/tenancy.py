@@ -16,7 +16,35 @@ accounts = sa.Table(
     sa.Column("password_hash", sa.Text),
     sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("created_at", Instant, nullable=False),
+    # Grows with every change of what the account may do: compiled policies held in memory are asked against this.
+    sa.Column("policy_revision", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("remark", sa.String(200), nullable=False, server_default=""),
+    # The secret of the second factor, encrypted; it counts from when a first code has confirmed it.
+    sa.Column("totp_secret", sa.LargeBinary),
+    sa.Column("totp_confirmed", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The time step of the last code that was accepted: none is accepted twice.
+    sa.Column("totp_step", sa.BigInteger, nullable=False, server_default="0"),
     **NEVER_REUSED,
+)
+
+groups = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, unique=True),
+    sa.Column("remark", sa.String(200), nullable=False, server_default=""),
+    sa.Column("created_at", Instant, nullable=False),
+    **NEVER_REUSED,
+)
+
+group_members = sa.Table(
+    "group_members",
+    metadata,
+    sa.Column("group_id", Id, sa.ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("account_id", Id, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    # Whether the identity provider's group claim put the account there: only such membership follows the claim.
+    sa.Column("claimed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ix_group_members_account", "account_id"),
 )
 
 instances = sa.Table(
@@ -35,7 +63,25 @@ instances = sa.Table(
     # Grows with every change that a process may hold in memory: what it holds is asked against this.
     sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
+    # The steps of creation or deletion as JSON: type, status, reason.
+    sa.Column("conditions", sa.Text, nullable=False, server_default="[]"),
+    # What clients of the cloud's API set and read back; nothing here is charged.
+    sa.Column("prepaid", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("renew_flag", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("expires_at", Instant),
+    sa.Column("multi_zone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("versioning", sa.Boolean, nullable=False, server_default=sa.false()),
     **NEVER_REUSED,
+)
+
+# Key-value labels of instances and namespaces, under the path of the resource that they label.
+resource_tags = sa.Table(
+    "resource_tags",
+    metadata,
+    sa.Column("resource", sa.String(80), primary_key=True),
+    sa.Column("key", sa.String(127), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False, server_default=""),
+    sa.Index("ix_resource_tags_key", "key", "value"),
 )
 
 allowed_networks = sa.Table(
