@@ -36,12 +36,13 @@ SCOPE_WORD = {
 class Resource(NamedTuple):
     """What is asked for: `repository/tcr-1/prod/web` or `instance/tcr-1` of a region and an owner."""
 
+    service: str
     region: str
     owner_uin: str
     path: str
 
     def __str__(self) -> str:
-        return f"qcs::tcr:{self.region}:uin/{self.owner_uin}:{self.path}"
+        return f"qcs::{self.service}:{self.region}:uin/{self.owner_uin}:{self.path}"
 
 
 class Circumstances(NamedTuple):

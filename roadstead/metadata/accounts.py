@@ -21,6 +21,12 @@ class Account:
     owner_uin: str
     name: str
     enabled: bool
+    policy_revision: int
+
+    @property
+    def owner(self) -> bool:
+        """Whether it owns the deployment."""
+        return self.uin == self.owner_uin
 
 
 _COLUMNS = tuple(accounts.c[name] for name in Account.__dataclass_fields__)
@@ -29,6 +35,14 @@ _COLUMNS = tuple(accounts.c[name] for name in Account.__dataclass_fields__)
 async def owner(tx: Tx) -> Account | None:
     """The account that owns the deployment; None before the first start has made it."""
     row = await tx.one(sa.select(*_COLUMNS).where(accounts.c.uin == accounts.c.owner_uin).limit(1))
+    return None if row is None else Account(*row)
+
+
+async def get(tx: Tx, *, account_id: int = 0, uin: str = "", name: str = "") -> Account | None:
+    """The account of that row id, number or name."""
+    c = accounts.c
+    match = c.id == account_id if account_id else c.uin == uin if uin else c.name == name
+    row = await tx.one(sa.select(*_COLUMNS).where(match))
     return None if row is None else Account(*row)
 
 

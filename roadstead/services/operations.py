@@ -150,11 +150,13 @@ class Operation(Generic[Request, Answer]):
     paging: Paging | None
     # The conditions beyond those that every operation knows.
     raises: tuple[type[AppError], ...]
+    # Whose action it is in policies: `tcr`, or `cam` for what gives rights, so that no policy on the registry does.
+    service: str
 
     @property
     def action(self) -> str:
         """The permission that it needs."""
-        return f"tcr:{self.name}"
+        return f"{self.service}:{self.name}"
 
     def resource_of(self, request: Request) -> str:
         """The resource that this request is about."""
@@ -169,6 +171,7 @@ def operation(
     filtered: bool = False,
     paging: Paging | None = None,
     raises: tuple[type[AppError], ...] = (),
+    service: str = "tcr",
 ) -> Callable[[Callable[[Call, Request], Awaitable[Answer]]], Operation[Request, Answer]]:
     """The decorated function is an operation named after itself (`create_namespace` is CreateNamespace).
 
@@ -182,7 +185,17 @@ def operation(
         name = "".join(part.capitalize() for part in body.__name__.split("_"))
         summary = (inspect.getdoc(body) or "").partition("\n")[0]
         return Operation(
-            name, summary, hints["request"], hints["return"], body, resource, changes, filtered, paging, raises
+            name,
+            summary,
+            hints["request"],
+            hints["return"],
+            body,
+            resource,
+            changes,
+            filtered,
+            paging,
+            raises,
+            service,
         )
 
     return declare

@@ -26,9 +26,8 @@ def decide(
     if caller.anonymous:
         return Decision(False, "credential", "nobody is logged in")
     region = instance.region if instance is not None else ""
-    return caller.rights.decide(
-        action, Resource(region, caller.owner_uin, path), Circumstances(caller.origin.address, now)
-    )
+    wanted = Resource(action.partition(":")[0], region, caller.owner_uin, path)
+    return caller.rights.decide(action, wanted, Circumstances(caller.origin.address, now))
 
 
 def permit(
