@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roadstead.domain.policy import SCOPE_WORD, Action, Decision, resource
+from roadstead.domain.policy import SCOPE_WORD, Action, Decision, Resource
 from roadstead.domain.scope import ACTIONS
 
 
@@ -29,8 +29,8 @@ def test_every_scope_word_is_one_that_tokens_can_carry() -> None:
 
 
 def test_a_resource_is_written_as_in_the_mission() -> None:
-    written = resource("local", "100001", "repository/tcr-1/prod/*")
-    assert written == "qcs::tcr:local:uin/100001:repository/tcr-1/prod/*"
+    resource = Resource("tcr", "local", "100001", "repository/tcr-1/prod/*")
+    assert str(resource) == "qcs::tcr:local:uin/100001:repository/tcr-1/prod/*"
 
 
 def test_a_decision_says_by_which_gate() -> None:
