@@ -31,7 +31,7 @@ from roadstead.services import gc
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
-from roadstead.services.memory import Recent
+from roadstead.services.memory import Admissions, Recent
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -83,6 +83,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             instances=InstanceDirectory(database, settings),
             proxies=proxies,
             recent=Recent(),
+            admissions=Admissions(),
             rights=RightsMemory(),
         )
     finally:

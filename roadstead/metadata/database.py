@@ -129,6 +129,13 @@ class Database(Protocol):
         """
         ...
 
+    def version(self) -> int | None:
+        """A number that differs after any commit of any process; None where it would cost as much as reading anew.
+
+        Whoever compares it sees at least what was committed when the running callback of the event loop began.
+        """
+        ...
+
     async def close(self) -> None:
         """Every connection is closed."""
         ...

@@ -104,6 +104,9 @@ class PostgresqlDatabase:
         for callback in tx.callbacks:
             callback()
 
+    def version(self) -> int | None:
+        return None
+
     async def close(self) -> None:
         await self._reading.dispose()
         await self._writing.dispose()

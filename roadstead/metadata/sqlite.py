@@ -156,6 +156,7 @@ class SqliteDatabase:
         self._lane = asyncio.Lock()
         self._checkpoint: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Future[None]] = set()
+        self._version: int | None = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqliteTx]:
@@ -174,6 +175,7 @@ class SqliteDatabase:
                 if self._writing.in_transaction:
                     self._writing.execute("ROLLBACK")
                 raise
+        self._version = None
         self._plan_checkpoint()
         if durable:
             await self._flush.wait()
@@ -207,6 +209,18 @@ class SqliteDatabase:
         future = asyncio.get_running_loop().run_in_executor(self._pool, _run_checkpoint, self._path)
         self._background.add(future)
         future.add_done_callback(self._background.discard)
+
+    def version(self) -> int:
+        # Asked once for all requests that the event loop runs in one turn: what they answer to came in before.
+        if self._version is None:
+            version: int = self._reading.execute("PRAGMA data_version").fetchone()[0]
+            self._version = version
+            asyncio.get_running_loop().call_soon(self._forget_version)
+            return version
+        return self._version
+
+    def _forget_version(self) -> None:
+        self._version = None
 
     async def close(self) -> None:
         if self._checkpoint is not None:

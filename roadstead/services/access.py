@@ -45,6 +45,46 @@ class Admitted:
         return Place(self.instance.id, self.instance.row.registry_id)
 
 
+async def admit_pull(ctx: Context, asker: Asker, repository: RepositoryName, target: Target, wanted: str) -> Admitted:
+    """The request may pull from the repository, and what of it `wanted` names is found; raises the refusal.
+
+    When nothing was committed since such a request was let in, this one is too.
+    """
+    now, version = ctx.clock(), ctx.database.version()
+    key = (
+        asker.instance.id,
+        asker.presented,
+        asker.origin.address,
+        repository.namespace,
+        repository.name,
+        target.value,
+        wanted,
+    )
+    known: Admitted | None = ctx.admissions.get(version, key, now)
+    if known is not None:
+        return _again(known, asker)
+    async with ctx.database.read() as tx:
+        admitted = await admit(ctx, tx, asker, repository, Action.PULL, target, wanted)
+    ctx.admissions.keep(version, key, now, admitted)
+    return admitted
+
+
+def _again(known: Admitted, asker: Asker) -> Admitted:
+    """The same admission for a request of its own."""
+    was = known.caller
+    caller = Caller(
+        was.account_id,
+        was.uin,
+        was.owner_uin,
+        was.kind,
+        asker.origin,
+        was.credential_id,
+        was.scopes,
+        was.rights,
+    )
+    return Admitted(caller, known.instance, known.facts, known.found)
+
+
 async def admit(
     ctx: Context,
     tx: Tx,

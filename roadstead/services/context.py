@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from roadstead.blobs.store import BlobStore
 from roadstead.config import Settings
@@ -13,7 +14,7 @@ from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
-from roadstead.services.memory import Recent
+from roadstead.services.memory import Admissions, Recent
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -35,6 +36,7 @@ class Context:
     instances: InstanceDirectory
     proxies: Proxies
     recent: Recent
+    admissions: Admissions[Any]
     rights: RightsMemory
 
     def store(self, region: str) -> BlobStore:

@@ -25,7 +25,7 @@ from roadstead.metadata import artifacts, repositories
 from roadstead.metadata.access import StoredManifest, Target
 from roadstead.metadata.artifacts import HeldBlob, Referrer
 from roadstead.metadata.database import Tx
-from roadstead.services.access import Admitted, Asker, admit
+from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
 from roadstead.services.events import ImageDeleted, ImagePushed, record
 from roadstead.services.operations import Call, Done, Wire, operation, page_size
@@ -63,10 +63,14 @@ async def get(
     To a client that asks for a tag and accepts no index, the index's linux/amd64 member is given, as docker's
     registries do for clients older than indexes.
     """
+    admitted, stored = await _find(ctx, asker, name, reference)
+    body = ctx.recent.manifest(stored.digest)
+    member_wanted = _wants_member(stored, reference, accept)
+    if body is not None and not member_wanted:
+        return stored, body
     async with ctx.database.read() as tx:
-        admitted, stored = await _find(ctx, tx, asker, name, reference)
-        body = await _body(ctx, tx, stored)
-        if _wants_member(stored, reference, accept):
+        body = body or await _body(ctx, tx, stored)
+        if member_wanted:
             member = await _member(ctx, tx, admitted, name, body)
             if member is not None:
                 return member
@@ -75,20 +79,17 @@ async def get(
 
 async def head(ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str) -> StoredManifest:
     """The manifest that the tag or digest stands for, without its bytes; raises ManifestUnknown."""
-    async with ctx.database.read() as tx:
-        _, stored = await _find(ctx, tx, asker, name, reference)
+    _, stored = await _find(ctx, asker, name, reference)
     if _wants_member(stored, reference, accept):
         stored, _ = await get(ctx, asker, name, reference, accept)
     return stored
 
 
-async def _find(
-    ctx: Context, tx: Tx, asker: Asker, name: RepositoryName, reference: str
-) -> tuple[Admitted, StoredManifest]:
+async def _find(ctx: Context, asker: Asker, name: RepositoryName, reference: str) -> tuple[Admitted, StoredManifest]:
     target = Target.MANIFEST if ":" in reference else Target.TAG
     if target is Target.MANIFEST:
         Digest.parse(reference)
-    admitted = await admit(ctx, tx, asker, name, Action.PULL, target, reference)
+    admitted = await admit_pull(ctx, asker, name, target, reference)
     if not isinstance(admitted.found, StoredManifest):
         what = "manifest" if target is Target.MANIFEST else "tag"
         raise ManifestUnknown(

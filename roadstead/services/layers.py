@@ -31,7 +31,7 @@ from roadstead.metadata import layers
 from roadstead.metadata.access import StoredBlob, Target
 from roadstead.metadata.database import Tx
 from roadstead.metadata.layers import Claim, Upload
-from roadstead.services.access import Admitted, Asker, admit
+from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
 from roadstead.services.repositories import admit_push, open_for_push
 from roadstead.services.secrets import random_id
@@ -333,8 +333,7 @@ async def _mountable(
 
 async def find(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> tuple[BlobStore, str, StoredBlob]:
     """Where the bytes of the repository's blob are: store, key, and row; raises BlobUnknown."""
-    async with ctx.database.read() as tx:
-        admitted = await admit(ctx, tx, asker, name, Action.PULL, Target.BLOB, str(digest))
+    admitted = await admit_pull(ctx, asker, name, Target.BLOB, str(digest))
     blob = admitted.found
     if not isinstance(blob, StoredBlob):
         raise BlobUnknown(f"repository {name} has no blob {digest}", detail={"digest": str(digest)})

@@ -1,16 +1,24 @@
-"""What a process remembers of things that never change: manifests by digest, and hashes of bytes already received.
+"""What a process remembers: manifests by digest and hashes of bytes received, which never change, and admissions.
 
-Losing any of it costs time and nothing else.
+Losing any of it costs time and nothing else. Admissions hold as long as nothing at all was committed since.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from roadstead.domain.reference import Hasher
 
 _MANIFEST_BYTES = 32 << 20
 _HASHES = 1024
+_ADMISSIONS = 8192
+# What depends on the time alone (the end of a credential, a condition of a policy) may be seen so much later.
+_ADMISSION_TIME = timedelta(seconds=1)
+
+Admission = TypeVar("Admission")
 
 
 class Recent:
@@ -47,3 +55,31 @@ class Recent:
         self._hashes[upload_id, size] = hasher
         if len(self._hashes) > _HASHES:
             self._hashes.popitem(last=False)
+
+
+class Admissions(Generic[Admission]):
+    """Who was let in to what, as of one version of the database.
+
+    Between two commits a request that looks like one before it would read the same rows and be decided the same
+    way. When many read and few write, that saves most of a request's work.
+    """
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._known: dict[Hashable, tuple[datetime, Admission]] = {}
+
+    def get(self, version: int | None, key: Hashable, now: datetime) -> Admission | None:
+        """What was decided under the same version, a second ago at most."""
+        if version is None or version != self._version:
+            return None
+        found = self._known.get(key)
+        return found[1] if found is not None and found[0] > now else None
+
+    def keep(self, version: int | None, key: Hashable, now: datetime, admission: Admission) -> None:
+        """What was decided from rows read after `version` was asked for is remembered for it."""
+        if version is None:
+            return
+        if version != self._version or len(self._known) >= _ADMISSIONS:
+            self._known.clear()
+            self._version = version
+        self._known[key] = (now + _ADMISSION_TIME, admission)

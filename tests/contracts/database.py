@@ -101,6 +101,25 @@ class DatabaseContract:
                     assert await count(other, "a") is None
             assert await count(reader, "a") == 1, "each statement sees what was committed when it began"
 
+    async def test_the_version_differs_after_every_commit_and_only_then(self, database: Database) -> None:
+        first = database.version()
+        if first is None:
+            return  # such a database does not tell, and nothing is remembered by its version
+        await asyncio.sleep(0)
+        assert database.version() == first
+        with pytest.raises(Stop):
+            async with database.write() as tx:
+                await put(tx, "a")
+                raise Stop
+        assert database.version() == first
+        seen = {first}
+        for subject in "bcd":
+            async with database.write() as tx:
+                await put(tx, subject)
+            version = database.version()
+            assert version not in seen
+            seen.add(version)
+
     async def test_writers_come_one_after_the_other(self, database: Database) -> None:
         async with database.write() as tx:
             await put(tx, "a", 0)

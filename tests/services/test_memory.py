@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from roadstead.domain.reference import hasher
 from roadstead.services import memory
-from roadstead.services.memory import Recent
+from roadstead.services.memory import Admissions, Recent
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def test_a_manifest_is_remembered_by_its_digest() -> None:
@@ -53,3 +57,30 @@ def test_hashes_of_abandoned_sessions_give_way(monkeypatch: pytest.MonkeyPatch) 
     for number in range(5):
         recent.keep_hash(str(number), 0, hasher("sha256"))
     assert [number for number in range(5) if recent.take_hash(str(number), 0)] == [2, 3, 4]
+
+
+def test_an_admission_holds_for_one_version_and_one_second() -> None:
+    known: Admissions[str] = Admissions()
+    known.keep(1, "key", NOON, "in")
+    assert known.get(1, "key", NOON + timedelta(seconds=0.9)) == "in"
+    assert known.get(1, "key", NOON + timedelta(seconds=1)) is None
+    assert known.get(1, "another", NOON) is None
+    assert known.get(2, "key", NOON) is None
+    known.keep(2, "another", NOON, "in")
+    assert known.get(1, "key", NOON) is None
+    assert known.get(2, "key", NOON) is None
+
+
+def test_without_a_version_nothing_is_remembered() -> None:
+    known: Admissions[str] = Admissions()
+    known.keep(None, "key", NOON, "in")
+    assert known.get(None, "key", NOON) is None
+
+
+def test_admissions_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_ADMISSIONS", 3)
+    known: Admissions[int] = Admissions()
+    for number in range(10):
+        known.keep(1, number, NOON, number)
+        assert known.get(1, number, NOON) == number
+        assert sum(known.get(1, other, NOON) is not None for other in range(10)) <= 3
