@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from roadstead import config, errors
 from roadstead.app import QUEUES, job_table
-from roadstead.cli.main import app
+from roadstead.cli.commands import app
 from roadstead.services import events
 from roadstead.services.table import OPERATIONS
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import roadstead.app
-import roadstead.cli.main  # with it, every module that could declare a condition is loaded
+import roadstead.cli.commands  # with it, every module that could declare a condition is loaded
 from roadstead import errors
 from roadstead.errors import AppError, StartRefused, TooManyRequests
 
 _LINE = re.compile(r"^(?P<branch>[│├└─ ]*)(?P<names>[A-Z]\w+(?:, [A-Z]\w+)*)(?P<codes>.*)$")
 _CODES = re.compile(r"\s+(?P<status>\d{3})\s+(?P<cloud>[A-Za-z.]+)\s+(?P<oci>[A-Z_]+)")
 
-assert roadstead.app and roadstead.cli.main
+assert roadstead.app and roadstead.cli.commands
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from roadstead.blobs.local import LocalStore
 from roadstead.blobs.memory import MemoryStore
-from roadstead.blobs.object import ObjectStore
 from roadstead.blobs.store import BlobStore
 from roadstead.config import Settings
 from roadstead.errors import StartRefused
@@ -24,4 +23,7 @@ def open_store(settings: Settings) -> BlobStore:
         return LocalStore(Path(storage.folder).absolute() if storage.folder else settings.folder / "storage")
     if not storage.bucket:
         raise StartRefused("configuration: storage.kind is s3, so storage.bucket must name the bucket")
+    # Its client takes memory that a registry on a local disk has no use for.
+    from roadstead.blobs.object import ObjectStore
+
     return ObjectStore(storage)

@@ -1,61 +1,17 @@
-"""The `roadstead` command: its sub-commands, the options they share, and how failures end."""
+"""Where the `roadstead` command begins: who is meant by its words, and how failures end.
+
+A plain `serve` goes to its work without the modules that other commands parse and print with: the process stays for
+as long as the registry serves, and those modules would take more memory than all that it does.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
-import roadstead
-from roadstead.cli import credentials, namespaces, networks, repositories, serve, storage, tags
-from roadstead.cli.session import Options
 from roadstead.errors import AppError
 
 _SHARED_VALUES = ("--data", "--config", "--instance")
-
-app = typer.Typer(
-    name="roadstead",
-    help="A self-hosted container registry.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    epilog="The options --data, --config, --instance and --json may also stand after a command.",
-)
-app.command("serve")(serve.serve)
-app.add_typer(namespaces.commands, name="namespace")
-app.add_typer(credentials.commands, name="credential")
-app.add_typer(repositories.commands, name="repository")
-app.add_typer(tags.commands, name="tag")
-app.add_typer(networks.commands, name="network")
-app.add_typer(storage.commands, name="storage")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(roadstead.__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def shared(
-    context: typer.Context,
-    data: Annotated[str | None, typer.Option(help="Data folder of the registry.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file (TOML).")] = None,
-    instance: Annotated[
-        str | None, typer.Option(help="Instance to work on; the default instance if left out.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of tables.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """A self-hosted container registry.
-
-    Commands work on the database directly and may be used while the server runs: what they change holds at once.
-    """
-    context.obj = Options(data, config, instance, as_json)
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
@@ -81,8 +37,32 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """The command has run; a condition of the product is one line on standard error and exit code 1."""
+    words = hoist(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(hoist(sys.argv[1:] if arguments is None else arguments))
+        plain = plain_serve(words)
+        if plain is not None:
+            from roadstead.cli.start import start
+
+            raise SystemExit(start(**plain))
+        from roadstead.cli.commands import app
+
+        app(words)
     except AppError as error:
-        typer.echo(f"roadstead: {error.message}", err=True)
+        print(f"roadstead: {error.message}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def plain_serve(words: Sequence[str]) -> dict[str, str] | None:
+    """The options of a `serve` that says nothing else; None for all else, wrong words and `--help` among it."""
+    if not words or words[0] != "serve":
+        return None
+    options: dict[str, str] = {}
+    remaining = iter(words[1:])
+    for word in remaining:
+        name, given, value = word.partition("=")
+        if not given:
+            value = next(remaining, "-")
+        if name not in {"--data", "--listen", "--config"} or value.startswith("-"):
+            return None
+        options[name.removeprefix("--")] = value
+    return options

@@ -1,100 +1,21 @@
-"""`roadstead serve`: prepare the data folder, say how to go on, serve."""
+"""`roadstead serve` as typer sees it; `start.py` does it."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from roadstead.cli.supervisor import Supervisor, apart, bind, process_count, twin
-from roadstead.config import Settings, load
-from roadstead.services.accounts import FIRST_NAMESPACE, InitialCredentials
-
-_FIRST = """
-  First start. This is shown once; it is also in {file} (readable by you only).
-
-  Console account   {name}   password {password}
-  API key           {secret_id}   {secret_key}
-  Registry user     {user}
-
-  Log in    docker login {host} --username {user} --password {token}
-  Push      docker tag IMAGE {host}/{namespace}/IMAGE && docker push {host}/{namespace}/IMAGE
-            (podman: add --tls-verify=false to login and push)
-  More namespaces          {program} namespace create NAME
-  Open it to other hosts   {program} network open && {program} network allow ADDRESS-OR-CIDR
-"""
+from roadstead.cli.start import start
 
 
 def serve(
     data: Annotated[str | None, typer.Option(help="Data folder.")] = None,
     listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve on.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file (TOML).")] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration file (TOML).", metavar="PATH")] = None,
 ) -> None:
     """Serve the registry. The first start of a data folder sets everything up and says how to log in.
 
     Every setting is also a ROADSTEAD_* variable; see docs/reference/settings.md.
     """
-    options: dict[str, Any] = {"data": data, "listen": listen}
-    settings = load(config, options=options)
-    listener = bind(settings)
-    host, port = listener.getsockname()[:2]
-
-    async def prepare() -> None:
-        from roadstead.app import open_context
-        from roadstead.services.accounts import first_start
-
-        async with open_context(settings) as ctx:
-            made = await first_start(ctx)
-        _announce(settings, host, port, made)
-
-    async def work() -> None:
-        from roadstead.app import Application, set_up_logging
-        from roadstead.http.server import serve as serve_http
-        from roadstead.http.server import server_config
-
-        set_up_logging(settings)
-        await serve_http(server_config(Application(settings), settings), [twin(listener)])
-
-    _import_everything()
-    code = apart(prepare)
-    if code:
-        raise typer.Exit(1)
-    raise typer.Exit(Supervisor(process_count(settings), work).run())
-
-
-def _import_everything() -> None:
-    """What the serving processes need is imported before they are forked."""
-    import roadstead.app
-    import roadstead.http.server
-    import roadstead.metadata.postgresql
-    import roadstead.metadata.sqlite
-
-    assert roadstead  # noqa: S101
-
-
-def _announce(settings: Settings, host: str, port: int, made: InitialCredentials | None) -> None:
-    name = "localhost" if host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else host  # noqa: S104
-    address = f"{name}:{port}"
-    print(f"Roadstead serves on http://{address}   data in {settings.folder}")
-    print(f"  Registry API   http://{address}/v2/")
-    print(f"  Management API http://{address}/api/v1/   (from the next release on)")
-    print(f"  Console        http://{address}/console/   (from a later release on)")
-    if made is not None:
-        program = f"{Path(sys.argv[0]).name if sys.argv[0].endswith('roadstead') else 'roadstead'}"
-        print(
-            _FIRST.format(
-                file=settings.folder / "initial-credentials.json",
-                name=made.user_name,
-                password=made.password,
-                secret_id=made.secret_id,
-                secret_key=made.secret_key,
-                user=made.registry_user,
-                token=made.registry_token,
-                host=address,
-                namespace=FIRST_NAMESPACE,
-                program=f"{program} --data {settings.data}",
-            )
-        )
-    sys.stdout.flush()
+    raise typer.Exit(start(data, listen, config))

@@ -21,7 +21,8 @@ from typer.core import TyperGroup
 
 import roadstead
 from roadstead.app import open_context
-from roadstead.cli.main import app, hoist, run
+from roadstead.cli.commands import app
+from roadstead.cli.main import hoist, run
 from roadstead.config import Settings
 from roadstead.services.accounts import InitialCredentials, first_start
 from roadstead.services.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata
+from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata, where
 
 # Names and tags sort by code point on both databases, as the specification's lists must ("ASCIIbetical").
 _Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -46,8 +46,7 @@ repositories = sa.Table(
     sa.Index(
         "ix_repositories_hidden",
         "updated_at",
-        sqlite_where=HIDDEN,
-        postgresql_where=HIDDEN,
+        **where(HIDDEN),
     ),
     **NEVER_REUSED,
 )
@@ -74,8 +73,7 @@ manifests = sa.Table(
         "repository_id",
         "subject",
         "digest",
-        sqlite_where=sa.text("subject IS NOT NULL"),
-        postgresql_where=sa.text("subject IS NOT NULL"),
+        **where(sa.text("subject IS NOT NULL")),
     ),
     **NEVER_REUSED,
 )
@@ -138,14 +136,12 @@ blobs = sa.Table(
         "region",
         "digest",
         unique=True,
-        sqlite_where=sa.text("state IN ('pending', 'stored', 'broken')"),
-        postgresql_where=sa.text("state IN ('pending', 'stored', 'broken')"),
+        **where(sa.text("state IN ('pending', 'stored', 'broken')")),
     ),
     sa.Index(
         "ix_blobs_collect",
         "collect_at",
-        sqlite_where=sa.text("collect_at IS NOT NULL"),
-        postgresql_where=sa.text("collect_at IS NOT NULL"),
+        **where(sa.text("collect_at IS NOT NULL")),
     ),
     **NEVER_REUSED,
 )
@@ -162,8 +158,7 @@ repository_blobs = sa.Table(
     sa.Index(
         "ix_repository_blobs_ends",
         "ends_at",
-        sqlite_where=sa.text("ends_at IS NOT NULL"),
-        postgresql_where=sa.text("ends_at IS NOT NULL"),
+        **where(sa.text("ends_at IS NOT NULL")),
     ),
 )
 

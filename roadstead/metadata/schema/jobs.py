@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata
+from roadstead.metadata.schema.types import NEVER_REUSED, Id, Instant, metadata, where
 
 # Literal text, for a query may use a partial index only where it repeats the index's condition word for word.
 OPEN = sa.text("state IN ('ready', 'running')")
@@ -30,11 +30,9 @@ jobs = sa.Table(
     sa.Column("finished_at", Instant),
     sa.Column("error", sa.Text),
     # Whether anything is due and how much is running: ranges, however many jobs wait for a later time.
-    sa.Index("ix_jobs_due", "queue", "state", "run_at", sqlite_where=OPEN, postgresql_where=OPEN),
+    sa.Index("ix_jobs_due", "queue", "state", "run_at", **where(OPEN)),
     # Which is next, without sorting the backlog.
-    sa.Index(
-        "ix_jobs_next", "queue", sa.text("priority DESC"), "run_at", "id", sqlite_where=OPEN, postgresql_where=OPEN
-    ),
+    sa.Index("ix_jobs_next", "queue", sa.text("priority DESC"), "run_at", "id", **where(OPEN)),
     sa.Index("ix_jobs_state", "state", "finished_at"),
     **NEVER_REUSED,
 )

@@ -26,6 +26,15 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 NEVER_REUSED: dict[str, Any] = {"sqlite_autoincrement": True}
 
 
+def where(condition: Any) -> dict[str, Any]:
+    """The options of an index over only those rows for which the condition holds.
+
+    For PostgreSQL they are complete after `schema.load()`: SQLAlchemy imports a dialect, with code for each of its
+    drivers, as soon as an option names it, and processes that serve from SQLite shall not carry that.
+    """
+    return {"sqlite_where": condition, "info": {"where": condition}}
+
+
 class Instant(sa.types.TypeDecorator[datetime]):
     """An aware UTC time, kept as microseconds since 1970: exact, ordered and the same on every database."""
 

@@ -1,0 +1,101 @@
+"""What `roadstead serve` does: prepare the data folder, say how to go on, serve.
+
+The process that was started only reads the settings, holds the port and watches. All that serving needs is imported
+by a process that it starts for this, which forks the serving processes and ends (`supervisor.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadstead.cli.supervisor import Supervisor, bind, process_count, twin
+from roadstead.config import Settings, load
+
+if TYPE_CHECKING:
+    from roadstead.services.accounts import InitialCredentials
+
+_FIRST = """
+  First start. This is shown once; it is also in {file} (readable by you only).
+
+  Console account   {name}   password {password}
+  API key           {secret_id}   {secret_key}
+  Registry user     {user}
+
+  Log in    docker login {host} --username {user} --password {token}
+  Push      docker tag IMAGE {host}/{namespace}/IMAGE && docker push {host}/{namespace}/IMAGE
+            (podman: add --tls-verify=false to login and push)
+  More namespaces          {program} namespace create NAME
+  Open it to other hosts   {program} network open && {program} network allow ADDRESS-OR-CIDR
+"""
+
+
+def start(data: str | None = None, listen: str | None = None, config: str | None = None) -> int:
+    """The exit code, after the registry has served until it was told to stop."""
+    settings = load(Path(config) if config else None, options={"data": data, "listen": listen})
+    listener = bind(settings)
+    host, port = listener.getsockname()[:2]
+
+    async def prepare() -> None:
+        from roadstead.app import open_context
+        from roadstead.services.accounts import first_start
+
+        async with open_context(settings) as ctx:
+            made = await first_start(ctx)
+        _announce(settings, host, port, made)
+
+    async def work() -> None:
+        from roadstead.app import Application, set_up_logging
+        from roadstead.http.server import serve as serve_http
+        from roadstead.http.server import server_config
+
+        set_up_logging(settings)
+        await serve_http(server_config(Application(settings), settings), [twin(listener)])
+
+    return Supervisor(process_count(settings), work, load=lambda: _load(settings), prepare=prepare).run()
+
+
+def _load(settings: Settings) -> None:
+    """What the serving processes need is imported before they are forked."""
+    # structlog would load it to draw exceptions in colours, which a server's log never has.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+    import roadstead.app
+    import roadstead.http.server
+
+    if settings.database:
+        import roadstead.metadata.postgresql
+    else:
+        import roadstead.metadata.sqlite
+    if settings.storage.kind == "s3":
+        import roadstead.blobs.object
+
+    assert roadstead  # noqa: S101
+
+
+def _announce(settings: Settings, host: str, port: int, made: InitialCredentials | None) -> None:
+    name = "localhost" if host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else host  # noqa: S104
+    address = f"{name}:{port}"
+    print(f"Roadstead serves on http://{address}   data in {settings.folder}")
+    print(f"  Registry API   http://{address}/v2/")
+    print(f"  Management API http://{address}/api/v1/   (from the next release on)")
+    print(f"  Console        http://{address}/console/   (from a later release on)")
+    if made is not None:
+        from roadstead.services.accounts import FIRST_NAMESPACE
+
+        program = f"{Path(sys.argv[0]).name if sys.argv[0].endswith('roadstead') else 'roadstead'}"
+        print(
+            _FIRST.format(
+                file=settings.folder / "initial-credentials.json",
+                name=made.user_name,
+                password=made.password,
+                secret_id=made.secret_id,
+                secret_key=made.secret_key,
+                user=made.registry_user,
+                token=made.registry_token,
+                host=address,
+                namespace=FIRST_NAMESPACE,
+                program=f"{program} --data {settings.data}",
+            )
+        )
+    sys.stdout.flush()
