@@ -8,7 +8,6 @@ Every description here is printed by `docs/reference/settings.md`.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -213,6 +212,8 @@ def load(
     """
     tree: dict[str, Any] = {}
     if file is not None:
+        import tomllib
+
         try:
             tree = tomllib.loads(file.read_text())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadstead.cli.spare import spare
 from roadstead.cli.supervisor import Supervisor, bind, process_count, twin
 from roadstead.config import Settings, load
 
@@ -53,13 +54,12 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         set_up_logging(settings)
         await serve_http(server_config(Application(settings), settings), [twin(listener)])
 
-    return Supervisor(process_count(settings), work, load=lambda: _load(settings), prepare=prepare).run()
+    return Supervisor(process_count(settings), work, load=lambda: load_for(settings), prepare=prepare).run()
 
 
-def _load(settings: Settings) -> None:
-    """What the serving processes need is imported before they are forked."""
-    # structlog would load it to draw exceptions in colours, which a server's log never has.
-    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+def load_for(settings: Settings) -> None:
+    """All that processes which serve by these settings need is imported, and little else."""
+    spare()
     import roadstead.app
     import roadstead.http.server
 

@@ -26,6 +26,7 @@ from roadstead.errors import AppError, StartRefused
 _RESTART_PAUSE = 1.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_M_ARENA_MAX = -8
 # Of a process that said why it cannot start: starting another would not help.
 _REFUSED = 3
 _STOP_SECONDS = 30.0
@@ -143,6 +144,12 @@ def _as_it_was(numbers: tuple[signal.Signals, ...]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
+def _use_one_arena() -> None:
+    """Threads allocate from one arena; glibc would give each of a process' transfer threads one to keep."""
+    with suppress(AttributeError):  # a C library that has no arenas
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 class _Mother:
     """The process that imports with `load`, forks the serving processes, and ends."""
 
@@ -163,6 +170,7 @@ class _Mother:
             code = 0 if prepare is None else apart(prepare)
             gc.collect()
             gc.freeze()  # the imported code stays in pages that the children share
+            _use_one_arena()
             for _ in range(count if code == 0 else 0):
                 os.write(report, self._fork(supervisor, report).to_bytes(4))
         except BaseException:  # noqa: BLE001  the process ends here, and nobody else could say why
@@ -264,6 +272,8 @@ class Supervisor:
         self._children.discard(mother)
         if self._stopping:
             self._tell(signal.SIGTERM)
+        elif os.WIFSIGNALED(status):
+            print(f"roadstead: starting was ended by signal {os.WTERMSIG(status)}", file=sys.stderr)
         return status == 0
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:

@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 import roadstead
 from roadstead.app import open_context
 from roadstead.cli.commands import app
-from roadstead.cli.main import hoist, run
+from roadstead.cli.main import hoist, plain_serve, run
 from roadstead.config import Settings
 from roadstead.services.accounts import InitialCredentials, first_start
 from roadstead.services.context import Context
@@ -108,6 +108,29 @@ def with_image(folder: Path) -> Path:
 )
 def test_shared_options_may_stand_anywhere(arguments: str, expected: str) -> None:
     assert hoist(arguments.split()) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ("serve", {}),
+        ("serve --data x --listen=y --config z", {"data": "x", "listen": "y", "config": "z"}),
+        ("serve --data=x=y", {"data": "x=y"}),
+        ("serve --data x --data y", {"data": "y"}),
+        ("serve --data=", {"data": ""}),
+        ("serve --help", None),
+        ("serve --data", None),
+        ("serve --data x y", None),
+        ("serve --data -x", None),
+        ("serve --instance x", None),
+        ("storage check", None),
+        ("", None),
+    ],
+)
+def test_a_plain_serve_is_understood_without_the_other_commands(
+    arguments: str, options: dict[str, str] | None
+) -> None:
+    assert plain_serve(arguments.split()) == options
 
 
 def command_lines(command: object, *path: str) -> Iterator[tuple[str, ...]]:

@@ -15,14 +15,15 @@ import pytest
 from roadstead.cli.supervisor import apart, bind
 from roadstead.config import Settings
 from roadstead.errors import StartRefused
+from tests.cli.test_supervisor import gone
 
 ROOT = Path(__file__).parents[2]
 # A child that would be killed only after the 30 seconds that it has to end.
 SOON = 15
 
 
-def supervise(folder: Path, body: str, before: str = "") -> subprocess.Popen[str]:
-    """A program that supervises one child whose work is `body`."""
+def supervise(folder: Path, body: str, before: str = "", options: str = "") -> subprocess.Popen[str]:
+    """A program that supervises one child whose work is `body`; `options` are the supervisor's own."""
     program = f"""
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -36,7 +37,7 @@ async def work():
     {body}
 
 {before}
-sys.exit(Supervisor(1, work).run())
+sys.exit(Supervisor(1, work{options}).run())
 """
     return subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -99,6 +100,79 @@ os.wait = wait_and_be_told
 def test_a_child_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
     body = "from roadstead.errors import StartRefused; raise StartRefused('the reason')"
     assert ended(supervise(tmp_path, body)) == (1, "roadstead: the reason\n")
+
+
+_LATER = """
+def mark(name):
+    (folder / name).write_text(str(os.getpid()))
+
+def load():
+    mark("loading")
+    {load}
+
+async def prepare():
+    mark("preparing")
+    {prepare}
+"""
+
+
+def test_asked_to_end_while_it_still_imports(tmp_path: Path) -> None:
+    before = _LATER.format(load="import time; time.sleep(60)", prepare="pass")
+    process = supervise(tmp_path, "pass", before, ", load=load")
+    wait_until((tmp_path / "loading").exists)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == (0, "")
+    assert not list(tmp_path.glob("child-*"))
+
+
+def test_asked_to_end_while_it_prepares_nothing_goes_on(tmp_path: Path) -> None:
+    before = _LATER.format(load="pass", prepare="await asyncio.sleep(60)")
+    process = supervise(tmp_path, "pass", before, ", load=load, prepare=prepare")
+    wait_until(lambda: (tmp_path / "preparing").exists() and (tmp_path / "preparing").read_text() != "")
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == (0, "")
+    assert not list(tmp_path.glob("child-*"))
+    preparing = int((tmp_path / "preparing").read_text())
+    wait_until(lambda: gone(preparing))
+
+
+def test_what_cannot_be_prepared_is_not_served(tmp_path: Path) -> None:
+    refuse = "from roadstead.errors import StartRefused; raise StartRefused('the reason')"
+    before = _LATER.format(load="pass", prepare=refuse)
+    assert ended(supervise(tmp_path, "pass", before, ", prepare=prepare")) == (1, "roadstead: the reason\n")
+    assert not list(tmp_path.glob("child-*"))
+
+
+def test_what_cannot_be_imported_ends_the_server_and_is_told(tmp_path: Path) -> None:
+    code, errors = ended(
+        supervise(tmp_path, "pass", _LATER.format(load="import nowhere", prepare="pass"), ", load=load")
+    )
+    assert code == 1
+    assert "No module named 'nowhere'" in errors
+    assert not list(tmp_path.glob("child-*"))
+
+
+def test_a_start_that_the_kernel_ended_is_told(tmp_path: Path) -> None:
+    before = _LATER.format(load="os.kill(os.getpid(), signal.SIGKILL)", prepare="pass")
+    process = supervise(tmp_path, "pass", before, ", load=load")
+    assert ended(process) == (1, "roadstead: starting was ended by signal 9\n")
+
+
+def test_what_a_serving_process_leaves_behind_is_buried_in_silence(tmp_path: Path) -> None:
+    body = """
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os._exit(7)
+        os._exit(0)
+    os.wait()
+    (folder / "done").write_text("")
+    await asyncio.sleep(60)"""
+    process = supervise(tmp_path, body)
+    wait_until((tmp_path / "done").exists)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: len(children.read_text().split()) == 1)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == (0, "")
 
 
 def test_what_nobody_foresaw_is_told_with_its_places(capfd: pytest.CaptureFixture[str]) -> None:
