@@ -9,6 +9,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
+    │   ├── TooManyTags         400  InvalidParameter.ErrorTagOverLimit   UNSUPPORTED
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   │   └── RangeInvalid    416  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   ├── ManifestInvalid     400  InvalidParameter                     MANIFEST_INVALID
@@ -88,6 +89,12 @@ class PageInvalid(InvalidInput):
     """The page size `n` is not a number from 0 up."""
 
     oci = "PAGINATION_NUMBER_INVALID"
+
+
+class TooManyTags(InvalidInput):
+    """A resource would carry more labels than it can."""
+
+    cloud = "InvalidParameter.ErrorTagOverLimit"
 
 
 class UploadInvalid(InvalidInput):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -52,7 +53,12 @@ def _table(rows: Sequence[Any], columns: Sequence[tuple[str, str]]) -> Table:
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return time_text(value) if isinstance(value, datetime) else str(value)
+
+
+def time_text(moment: datetime) -> str:
+    """The time as RFC 3339 has it, to the second."""
+    return moment.isoformat(timespec="seconds")
 
 
 def wire(value: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from roadstead.cli.output import short_digest, show, show_rows, size_text
+from roadstead.cli.output import short_digest, show, show_rows, size_text, time_text
 from roadstead.cli.repositories import Name, fields
 from roadstead.cli.session import Options, work
-from roadstead.services import images
+from roadstead.services import tags
 
 commands = typer.Typer(help="Tags of a repository.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def list_(
     """List the tags of a repository."""
     rows: list[Any] = work(
         context,
-        lambda s: s.every(images.describe_images, "image_info_list", **fields(name), image_version=search or None),
+        lambda s: s.every(tags.describe_images, "image_info_list", **fields(name), image_version=search or None),
     )
     options: Options = context.obj
     shown = rows if options.as_json else [_line(row) for row in rows]
@@ -48,7 +48,9 @@ def list_(
 
 
 def _line(row: Any) -> _Line:
-    return _Line(row.image_version, short_digest(row.digest), size_text(row.size), row.platforms, row.update_time)
+    return _Line(
+        row.image_version, short_digest(row.digest), size_text(row.size), row.platforms, time_text(row.update_time)
+    )
 
 
 @commands.command(epilog="Example: roadstead tag delete prod/web 1.2.3")
@@ -58,5 +60,5 @@ def delete(
     tag: Annotated[str, typer.Argument(help="The tag.")],
 ) -> None:
     """Delete a tag, and with the last tag of an image the image."""
-    answer = work(context, lambda s: s.call(images.delete_image, **fields(name), image_version=tag))
+    answer = work(context, lambda s: s.call(tags.delete_image, **fields(name), image_version=tag))
     show(context, answer, f"Tag {name}:{tag} deleted.")

@@ -275,9 +275,17 @@ async def tag_names(tx: Tx, repository_id: int, last: str, most: int) -> list[st
 
 
 async def tag_infos(
-    tx: Tx, repository_id: int, *, last: str, most: int, containing: str = "", exact: bool = False, digest: str = ""
+    tx: Tx,
+    repository_id: int,
+    *,
+    last: str,
+    most: int,
+    skip: int = 0,
+    containing: str = "",
+    exact: bool = False,
+    digest: str = "",
 ) -> list[TagInfo]:
-    """Up to `most` tags after `last` with their manifests, filtered."""
+    """Up to `most` tags after `last` and `skip` more with their manifests, filtered."""
     statement = (
         sa.select(
             tags.c.name,
@@ -289,17 +297,32 @@ async def tag_infos(
             tags.c.pushed_at,
         )
         .join(manifests, manifests.c.id == tags.c.manifest_id)
-        .where(tags.c.repository_id == repository_id, tags.c.name > last)
+        .where(*_meant(repository_id, containing, exact, digest), tags.c.name > last)
         .order_by(tags.c.name)
         .limit(most)
+        .offset(skip or None)
     )
-    if containing and exact:
-        statement = statement.where(tags.c.name == containing)
-    elif containing:
-        statement = statement.where(tags.c.name.contains(containing, autoescape=True))
-    if digest:
-        statement = statement.where(manifests.c.digest == digest)
     return [TagInfo(*row) for row in await tx.all(statement)]
+
+
+async def tag_count(
+    tx: Tx, repository_id: int, *, containing: str = "", exact: bool = False, digest: str = ""
+) -> int:
+    """How many tags `tag_infos` would give in all."""
+    source: Any = tags.join(manifests, manifests.c.id == tags.c.manifest_id) if digest else tags
+    statement = sa.select(sa.func.count()).select_from(source)
+    return int(await tx.scalar(statement.where(*_meant(repository_id, containing, exact, digest))))
+
+
+def _meant(repository_id: int, containing: str, exact: bool, digest: str) -> list[Any]:
+    found: list[Any] = [tags.c.repository_id == repository_id]
+    if containing and exact:
+        found.append(tags.c.name == containing)
+    elif containing:
+        found.append(tags.c.name.contains(containing, autoescape=True))
+    if digest:
+        found += [manifests.c.digest == digest, manifests.c.repository_id == repository_id]
+    return found
 
 
 async def referrers(

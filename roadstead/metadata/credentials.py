@@ -61,11 +61,17 @@ async def remove(tx: Tx, instance_id: int, credential_id: str) -> bool:
     return await tx.run(sa.delete(credentials).where(c.instance_id == instance_id, c.id == credential_id)) > 0
 
 
-async def page(tx: Tx, instance_id: int, last: str, most: int) -> list[Credential]:
-    """Up to `most` credentials of the instance after the id `last`."""
+async def page(tx: Tx, instance_id: int, last: str, most: int, skip: int = 0) -> list[Credential]:
+    """Up to `most` credentials of the instance after the id `last` and `skip` more."""
     c = credentials.c
-    statement = sa.select(*_COLUMNS).where(c.instance_id == instance_id, c.id > last).order_by(c.id).limit(most)
-    return [Credential(*row) for row in await tx.all(statement)]
+    statement = sa.select(*_COLUMNS).where(c.instance_id == instance_id, c.id > last).order_by(c.id)
+    return [Credential(*row) for row in await tx.all(statement.limit(most).offset(skip or None))]
+
+
+async def count(tx: Tx, instance_id: int) -> int:
+    """How many credentials the instance has."""
+    statement = sa.select(sa.func.count()).select_from(credentials).where(credentials.c.instance_id == instance_id)
+    return int(await tx.scalar(statement))
 
 
 @dataclass(frozen=True, slots=True)

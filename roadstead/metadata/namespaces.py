@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from roadstead.metadata import resource_tags
 from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.resource_tags import Wanted
 from roadstead.metadata.schema.content import namespaces
 
 
@@ -20,6 +24,10 @@ class Namespace:
     public: bool
     automatic_scan: bool
     created_at: datetime
+    # Pulls of images with findings of at least this severity are refused, but for the ignored ones (JSON).
+    prevent_vulnerable: bool
+    severity: str
+    ignored_findings: str
 
 
 _COLUMNS = tuple(namespaces.c[name] for name in Namespace.__dataclass_fields__)
@@ -32,7 +40,9 @@ async def get(tx: Tx, instance_id: int, name: str, *, lock: bool = False) -> Nam
     return None if row is None else Namespace(*row)
 
 
-async def add(tx: Tx, instance_id: int, name: str, *, public: bool, automatic_scan: bool, now: datetime) -> bool:
+async def add(
+    tx: Tx, instance_id: int, name: str, *, public: bool, automatic_scan: bool, now: datetime, **values: object
+) -> bool:
     """The namespace exists; False when it did before."""
     row = {
         "instance_id": instance_id,
@@ -40,6 +50,7 @@ async def add(tx: Tx, instance_id: int, name: str, *, public: bool, automatic_sc
         "public": public,
         "automatic_scan": automatic_scan,
         "created_at": now,
+        **values,
     }
     return await tx.run(insert(tx, namespaces).values(row).on_conflict_do_nothing()) > 0
 
@@ -54,14 +65,56 @@ async def remove(tx: Tx, namespace_id: int) -> None:
     await tx.run(sa.delete(namespaces).where(namespaces.c.id == namespace_id))
 
 
-async def page(tx: Tx, instance_id: int, *, containing: str, last: str, most: int) -> list[Namespace]:
-    """Up to `most` namespaces after `last`, by name."""
+def _meant(
+    instance_id: int, containing: str, registry_id: str, labels: Sequence[Sequence[Wanted]]
+) -> list[sa.ColumnElement[bool]]:
+    c = namespaces.c
+    found: list[Any] = [c.instance_id == instance_id]
+    if containing:
+        found.append(c.name.contains(containing, autoescape=True))
+    path = sa.literal(f"repository/{registry_id}/") + c.name
+    return found + [resource_tags.carries(path, wanted) for wanted in labels]
+
+
+async def page(
+    tx: Tx,
+    instance_id: int,
+    *,
+    containing: str,
+    last: str,
+    most: int,
+    skip: int = 0,
+    registry_id: str = "",
+    labels: Sequence[Sequence[Wanted]] = (),
+) -> list[Namespace]:
+    """Up to `most` namespaces after `last` and `skip` more, by name.
+
+    Each of `labels` is a condition: labels of which one must be there. They stand under the instance's public id.
+    """
     statement = (
         sa.select(*_COLUMNS)
-        .where(namespaces.c.instance_id == instance_id, namespaces.c.name > last)
+        .where(*_meant(instance_id, containing, registry_id, labels), namespaces.c.name > last)
         .order_by(namespaces.c.name)
         .limit(most)
+        .offset(skip or None)
     )
-    if containing:
-        statement = statement.where(namespaces.c.name.contains(containing, autoescape=True))
     return [Namespace(*row) for row in await tx.all(statement)]
+
+
+async def count(
+    tx: Tx,
+    instance_id: int,
+    *,
+    containing: str = "",
+    registry_id: str = "",
+    labels: Sequence[Sequence[Wanted]] = (),
+) -> int:
+    """How many namespaces `page` would give in all."""
+    meant = _meant(instance_id, containing, registry_id, labels)
+    return int(await tx.scalar(sa.select(sa.func.count()).select_from(namespaces).where(*meant)))
+
+
+async def everywhere(tx: Tx, most: int) -> list[tuple[int, Namespace]]:
+    """Up to `most` namespaces of all instances by id, each after the id of its instance."""
+    statement = sa.select(namespaces.c.instance_id, *_COLUMNS).order_by(namespaces.c.id).limit(most)
+    return [(row[0], Namespace(*row[1:])) for row in await tx.all(statement)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from roadstead.errors import InvalidInput
 from roadstead.metadata.database import Prepared, Tx, insert
 from roadstead.metadata.schema.content import blobs, namespaces, repositories, repository_blobs
 
@@ -100,31 +102,87 @@ async def remove(tx: Tx, repository_id: int, now: datetime) -> None:
     await tx.run(sa.delete(repositories).where(repositories.c.id == repository_id))
 
 
+Order = Literal["name", "-name", "creation_time", "-creation_time", "update_time", "-update_time"]
+_ORDERED = {"creation_time": repositories.c.created_at, "update_time": repositories.c.updated_at}
+
+
+def _meant(
+    instance_id: int, namespace_id: int | None, containing: str, public_only: bool
+) -> list[sa.ColumnElement[bool]]:
+    found: list[Any] = [repositories.c.instance_id == instance_id, repositories.c.visible]
+    if namespace_id is not None:
+        found.append(repositories.c.namespace_id == namespace_id)
+    if containing:
+        found.append(repositories.c.name.contains(containing, autoescape=True))
+    if public_only:
+        found.append(namespaces.c.public)
+    return found
+
+
 async def page(
     tx: Tx,
     instance_id: int,
     *,
     last: str,
     most: int,
+    skip: int = 0,
     namespace_id: int | None = None,
     containing: str = "",
     public_only: bool = False,
+    order: Order = "name",
 ) -> list[Repository]:
-    """Up to `most` visible repositories after the full name `last`."""
+    """Up to `most` visible repositories after the one whose `key` is `last`, and `skip` more, in that order.
+
+    By name an index gives the order; by time those of the instance, which a quota limits, are sorted.
+    """
+    column = _ORDERED.get(order.lstrip("-"))
+    columns: list[Any] = [repositories.c.name] if column is None else [column, repositories.c.name]
+    backwards = order.startswith("-")
     statement = (
         sa.select(*_COLUMNS)
         .select_from(_SOURCE)
-        .where(repositories.c.instance_id == instance_id, repositories.c.name > last, repositories.c.visible)
-        .order_by(repositories.c.name)
+        .where(*_meant(instance_id, namespace_id, containing, public_only))
+        .order_by(*(each.desc() if backwards else each for each in columns))
         .limit(most)
+        .offset(skip or None)
     )
-    if namespace_id is not None:
-        statement = statement.where(repositories.c.namespace_id == namespace_id)
-    if containing:
-        statement = statement.where(repositories.c.name.contains(containing, autoescape=True))
-    if public_only:
-        statement = statement.where(namespaces.c.public)
+    if last:
+        there = sa.tuple_(*columns)
+        key = sa.tuple_(*_key_values(last, columns), types=[each.type for each in columns])
+        statement = statement.where(there < key if backwards else there > key)
     return [Repository(*row) for row in await tx.all(statement)]
+
+
+def key(row: Repository, order: Order = "name") -> str:
+    """What `page` is asked with for what comes after this repository."""
+    if order.lstrip("-") == "name":
+        return row.name
+    moment = row.created_at if order.endswith("creation_time") else row.updated_at
+    return f"{moment.isoformat()} {row.name}"
+
+
+def _key_values(last: str, columns: Sequence[Any]) -> list[object]:
+    if len(columns) == 1:
+        return [last]
+    moment, _, name = last.partition(" ")
+    try:
+        return [datetime.fromisoformat(moment), name]
+    except ValueError as error:
+        raise InvalidInput(f"no page of this order ends at {last[:60]!r}; give Last as an answer gave it") from error
+
+
+async def count(
+    tx: Tx,
+    instance_id: int,
+    *,
+    namespace_id: int | None = None,
+    containing: str = "",
+    public_only: bool = False,
+) -> int:
+    """How many repositories `page` would give in all."""
+    source = _SOURCE if public_only else repositories
+    meant = _meant(instance_id, namespace_id, containing, public_only)
+    return int(await tx.scalar(sa.select(sa.func.count()).select_from(source).where(*meant)))
 
 
 async def names_in(tx: Tx, namespace_id: int, most: int) -> Sequence[str]:

@@ -7,79 +7,87 @@ and one comparison. Its secret part is 256 random bits and only its hash is kept
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from roadstead.domain.identity import CredentialKind, Origin, Presented
 from roadstead.errors import CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
 from roadstead.metadata import credentials
 from roadstead.services.context import Context
-from roadstead.services.operations import Call, Done, Wire, operation, page_size
+from roadstead.services.fields import CreatedAt, RegistryId
+from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.secrets import random_id, random_secret, secret_hash
 from roadstead.services.tokens import Claims, presented
 
 _PREFIX = "rs1."
-_LONG_TERM_HOURS = 87_600
+LONG_TERM_HOURS = 87_600
 _INSTANCE = "instance/{registry_id}"
+
+
+Desc = Annotated[str, Meta(description="What the credential is for, up to 200 characters.")]
+TokenId = Annotated[str, Meta(description="Id of the long-term credential.")]
+Enabled = Annotated[bool, Meta(description="Whether it works: true enabled, false disabled.")]
+ExpiryMilliseconds = Annotated[int, Meta(description="When it ends, in milliseconds since 1970.")]
 
 
 class CreateInstanceToken(Wire, frozen=True, kw_only=True):
     """A new access credential."""
 
-    registry_id: str
-    token_type: Literal["temp", "longterm"] = "temp"  # noqa: S105  a kind, not a secret
-    desc: str = ""
+    registry_id: RegistryId
+    token_type: Annotated[
+        Literal["temp", "longterm"], Meta(description="`temp`: for an hour; `longterm`: until disabled or deleted.")
+    ] = "temp"  # noqa: S105  a kind, not a secret
+    desc: Desc = ""
 
 
 class CreatedToken(Wire, frozen=True, kw_only=True):
     """The credential, shown this once."""
 
-    username: str
-    token: str
-    exp_time: int
-    token_id: str
+    username: Annotated[str, Meta(description="Username for docker login: the number of the account.")]
+    token: Annotated[str, Meta(description="Password for docker login; it is not kept and cannot be shown again.")]
+    exp_time: ExpiryMilliseconds
+    token_id: Annotated[str, Meta(description="Id of a long-term credential; empty for a temporary one.")]
 
 
-class DescribeInstanceToken(Wire, frozen=True, kw_only=True):
+class DescribeInstanceToken(PageRequest, frozen=True, kw_only=True):
     """Which page of long-term credentials."""
 
-    registry_id: str
-    limit: int | None = None
-    last: str = ""
+    registry_id: RegistryId
 
 
 class TokenInfo(Wire, frozen=True, kw_only=True):
     """One long-term credential."""
 
-    id: str
-    desc: str
-    registry_id: str
-    enabled: bool
-    created_at: str
-    expired_at: int
+    id: TokenId
+    desc: Desc
+    registry_id: RegistryId
+    enabled: Enabled
+    created_at: CreatedAt
+    expired_at: ExpiryMilliseconds
 
 
-class TokenPage(Wire, frozen=True, kw_only=True):
-    """A page of credentials; `Last` is what the next page is asked with, empty at the end."""
+class TokenPage(PageAnswer, frozen=True, kw_only=True):
+    """A page of credentials."""
 
-    tokens: list[TokenInfo]
-    last: str = ""
+    tokens: Annotated[list[TokenInfo], Meta(description="The credentials, by id.")]
 
 
 class ModifyInstanceToken(Wire, frozen=True, kw_only=True):
     """What shall be different. ModifyFlag 1 changes Desc, 2 (default) changes Enable."""
 
-    registry_id: str
-    token_id: str
-    enable: bool | None = None
-    desc: str | None = None
-    modify_flag: Literal[1, 2] = 2
+    registry_id: RegistryId
+    token_id: TokenId
+    enable: Enabled | None = None
+    desc: Desc | None = None
+    modify_flag: Annotated[Literal[1, 2], Meta(description="What is changed: 1 Desc, 2 Enable.")] = 2
 
 
 class TokenOnly(Wire, frozen=True, kw_only=True):
     """Which credential."""
 
-    registry_id: str
-    token_id: str
+    registry_id: RegistryId
+    token_id: TokenId
 
 
 @operation(resource=_INSTANCE, changes=True)
@@ -101,7 +109,7 @@ async def create_instance_token(call: Call, request: CreateInstanceToken) -> Cre
         description=request.desc,
         now=call.now,
     )
-    ends = call.now + timedelta(hours=_LONG_TERM_HOURS)
+    ends = call.now + timedelta(hours=LONG_TERM_HOURS)
     return CreatedToken(
         username=call.caller.uin,
         token=f"{_PREFIX}{credential_id}.{secret}",
@@ -119,23 +127,24 @@ def _temporary(call: Call) -> CreatedToken:
     return CreatedToken(username=call.caller.uin, token=token, exp_time=int(ends.timestamp() * 1000), token_id="")
 
 
-@operation(resource=_INSTANCE, changes=False)
+@operation(resource=_INSTANCE, changes=False, paging="record")
 async def describe_instance_token(call: Call, request: DescribeInstanceToken) -> TokenPage:
     """List long-term credentials."""
-    most = page_size(call.ctx, request.limit)
-    rows = await credentials.page(call.tx, call.here.id, request.last, most)
+    which = call.slice(request)
+    rows = await credentials.page(call.tx, call.here.id, which.last, which.most, which.skip)
+    total = await credentials.count(call.tx, call.here.id) if which.counted else None
     listed = [
         TokenInfo(
             id=row.id,
             desc=row.description,
             registry_id=call.here.registry_id,
             enabled=row.enabled,
-            created_at=row.created_at.isoformat(timespec="seconds"),
-            expired_at=int((row.created_at + timedelta(hours=_LONG_TERM_HOURS)).timestamp() * 1000),
+            created_at=row.created_at,
+            expired_at=int((row.created_at + timedelta(hours=LONG_TERM_HOURS)).timestamp() * 1000),
         )
         for row in rows
     ]
-    return TokenPage(tokens=listed, last=rows[-1].id if rows and len(rows) == most else "")
+    return TokenPage(tokens=listed, total_count=total, last=which.next([row.id for row in rows]))
 
 
 @operation(resource=_INSTANCE, changes=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
+
+from roadstead.errors import InvalidInput
+from roadstead.services.operations import Wire
 
 RegistryId = Annotated[str, Meta(description="Id of the instance, `tcr-` and eight letters and digits.")]
 NamespaceName = Annotated[
@@ -19,3 +25,58 @@ RepositoryPath = Annotated[
 ]
 TagName = Annotated[str, Meta(description="The tag.", max_length=128)]
 ManifestDigest = Annotated[str, Meta(description="Digest of the manifest, `sha256:…` or `sha512:…`.")]
+FullRepositoryName = Annotated[str, Meta(description="Full name of the repository, `namespace/name`.")]
+Summary = Annotated[str, Meta(description="One line on what it holds, up to 100 characters.")]
+Description = Annotated[str, Meta(description="What it holds, in Markdown, up to 1,000 characters.")]
+MediaType = Annotated[str, Meta(description="Media type.")]
+Bytes = Annotated[int, Meta(description="Number of bytes.")]
+CreatedAt = Annotated[datetime, Meta(description="When it was created.")]
+UpdatedAt = Annotated[datetime, Meta(description="When it was last changed.")]
+
+
+class Filter(Wire, frozen=True, kw_only=True):
+    """A condition on the entries of a list."""
+
+    name: Annotated[str, Meta(description="What is compared, for example `Tags` or `RegistryName`.")]
+    values: Annotated[
+        list[str],
+        Meta(description="Values of which one must hold; for `Tags` written `key:value`, or `key` for any value."),
+    ]
+
+
+class KeyValueString(Wire, frozen=True, kw_only=True):
+    """A key with its value."""
+
+    key: Annotated[str, Meta(description="The key.")]
+    value: Annotated[str, Meta(description="The value; yes and no are `true` and `false`.")]
+
+
+class Tag(Wire, frozen=True, kw_only=True):
+    """A label of a resource."""
+
+    key: Annotated[str, Meta(description="Key of the label, 1 to 127 characters.", min_length=1, max_length=127)]
+    value: Annotated[str, Meta(description="Value of the label, up to 255 characters.", max_length=255)] = ""
+
+
+class TagSpecification(Wire, frozen=True, kw_only=True):
+    """The labels of a resource."""
+
+    resource_type: Annotated[
+        Literal["instance", "namespace"], Meta(description="What is labelled: an instance or a namespace.")
+    ] = "instance"
+    tags: Annotated[list[Tag], Meta(description="The labels, at most 10, each key once.")] = msgspec.field(
+        default_factory=list
+    )
+
+
+Filters = Annotated[list[Filter], Meta(description="Conditions that all must hold.")]
+
+
+def filter_values(filters: Sequence[Filter], known: Collection[str]) -> dict[str, list[str]]:
+    """The values of each filter by its name; raises InvalidInput for a name that the list does not know."""
+    found: dict[str, list[str]] = {}
+    for each in filters:
+        if each.name not in known:
+            raise InvalidInput(f"there is no filter {each.name[:40]!r} here; known are: {', '.join(sorted(known))}")
+        found.setdefault(each.name, []).extend(each.values)
+    return found

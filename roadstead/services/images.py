@@ -28,8 +28,7 @@ from roadstead.metadata.database import Tx
 from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
 from roadstead.services.events import ImageDeleted, ImagePushed, record
-from roadstead.services.operations import Call, Done, Wire, operation, page_size
-from roadstead.services.repositories import admit_push, existing, open_for_push
+from roadstead.services.repositories import admit_push, open_for_push
 
 _CONFIG_TYPES = {
     "application/vnd.oci.image.config.v1+json",
@@ -309,22 +308,24 @@ async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: st
     async with ctx.database.write() as tx:
         await repositories.lock(tx, repository_id)
         if by_digest:
-            event = await _remove_manifest(ctx, tx, name, repository_id, reference, now)
+            event = await remove_manifest(ctx, tx, name, repository_id, reference, now)
         else:
-            event = await _remove_tag(tx, name, repository_id, reference)
+            event = await remove_tag(tx, name, repository_id, reference)
         await record(tx, admitted.place, admitted.caller, event, now)
 
 
-async def _remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str) -> ImageDeleted:
+async def remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str) -> ImageDeleted:
+    """The tag is gone; what happened, to be recorded. Raises ManifestUnknown."""
     target = await artifacts.tag_target(tx, repository_id, tag)
     if target is None or not await artifacts.remove_tag(tx, repository_id, tag):
         raise ManifestUnknown(f"repository {name} has no tag {tag[:150]!r}")
     return ImageDeleted(namespace=name.namespace, repository=str(name), digest=target[1], tags=[tag])
 
 
-async def _remove_manifest(
+async def remove_manifest(
     ctx: Context, tx: Tx, name: RepositoryName, repository_id: int, digest: str, now: datetime
 ) -> ImageDeleted:
+    """The manifest with every tag on it is gone; what happened, to be recorded. Raises ManifestUnknown."""
     manifest_id = await artifacts.find_manifest(tx, repository_id, digest)
     if manifest_id is None:
         raise ManifestUnknown(f"repository {name} has no manifest {digest}")
@@ -363,88 +364,3 @@ async def referrer_page(
 def is_reference(text: str) -> bool:
     """Whether `text` can be a tag or a digest at all."""
     return ":" in text or is_tag(text)
-
-
-class DescribeImages(Wire, frozen=True, kw_only=True):
-    """Which page of which tags."""
-
-    registry_id: str
-    namespace_name: str
-    repository_name: str
-    image_version: str | None = None
-    exact_match: bool = False
-    digest: str | None = None
-    limit: int | None = None
-    last: str = ""
-
-
-class ImageInfo(Wire, frozen=True, kw_only=True):
-    """One tag."""
-
-    image_version: str
-    digest: str
-    size: int
-    update_time: str
-    kind: str
-    platforms: str
-
-
-class ImagePage(Wire, frozen=True, kw_only=True):
-    """A page of tags; `Last` is what the next page is asked with, empty at the end."""
-
-    image_info_list: list[ImageInfo]
-    last: str = ""
-
-
-class DeleteImage(Wire, frozen=True, kw_only=True):
-    """Which tag."""
-
-    registry_id: str
-    namespace_name: str
-    repository_name: str
-    image_version: str
-
-
-@operation(resource="repository/{registry_id}/{namespace_name}/{repository_name}/*", changes=False)
-async def describe_images(call: Call, request: DescribeImages) -> ImagePage:
-    """List the tags of a repository, those that contain a text or stand for a digest if one is given."""
-    found = await existing(call, request.namespace_name, request.repository_name)
-    most = page_size(call.ctx, request.limit)
-    rows = await artifacts.tag_infos(
-        call.tx,
-        found.id,
-        last=request.last,
-        most=most,
-        containing=request.image_version or "",
-        exact=request.exact_match,
-        digest=request.digest or "",
-    )
-    listed = [
-        ImageInfo(
-            image_version=row.name,
-            digest=row.digest,
-            size=row.total_size,
-            update_time=row.pushed_at.isoformat(timespec="seconds"),
-            kind=f"Artifact::{row.media_type}",
-            platforms=row.platforms,
-        )
-        for row in rows
-    ]
-    return ImagePage(image_info_list=listed, last=rows[-1].name if rows and len(rows) == most else "")
-
-
-@operation(resource="repository/{registry_id}/{namespace_name}/{repository_name}", changes=True)
-async def delete_image(call: Call, request: DeleteImage) -> Done:
-    """Delete a tag, and with the last tag of an image the image, unless an index names it."""
-    found = await existing(call, request.namespace_name, request.repository_name)
-    await repositories.lock(call.tx, found.id)
-    name = RepositoryName.parse(found.name)
-    target = await artifacts.tag_target(call.tx, found.id, request.image_version)
-    event = await _remove_tag(call.tx, name, found.id, request.image_version)
-    if target is not None:
-        manifest_id, digest = target
-        tagged = await artifacts.is_tagged(call.tx, manifest_id)
-        if not tagged and not await artifacts.is_member(call.tx, found.id, digest):
-            await _remove_manifest(call.ctx, call.tx, name, found.id, digest, call.now)
-    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
-    return Done()

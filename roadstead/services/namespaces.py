@@ -2,77 +2,149 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal, cast
+
 import msgspec
+from msgspec import Meta
 
 from roadstead.domain.reference import namespace_name
-from roadstead.errors import AlreadyExists, NamespaceUnknown, NotEmpty
-from roadstead.metadata import namespaces, repositories
-from roadstead.services.operations import Call, Done, Wire, operation, page_size
+from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty
+from roadstead.metadata import instances, namespaces, repositories, resource_tags
+from roadstead.services.fields import (
+    CreatedAt,
+    Filters,
+    KeyValueString,
+    NamespaceName,
+    RegistryId,
+    TagSpecification,
+    filter_values,
+)
+from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Slice, Wire, operation
+from roadstead.services.policies import decide
+from roadstead.services.resource_tags import checked, labels, wanted
 
 _NAMESPACE = "repository/{registry_id}/{namespace_name}"
+# More than any specification allows; who asks for all gets no more at once.
+_ALL = 10_000
+
+Severity = Annotated[
+    Literal["", "low", "medium", "high"],
+    Meta(description="Severity of findings from which pulls are refused; empty: not set."),
+]
+IsPublic = Annotated[bool, Meta(description="Whether anybody may pull: true public, false private.")]
+IsAutoScan = Annotated[bool, Meta(description="Whether each pushed image is scanned: true at once, false by hand.")]
+IsPreventVul = Annotated[
+    bool, Meta(description="Whether pulls of images with findings at or above Severity are refused.")
+]
+
+
+class IgnoredFinding(Wire, frozen=True, kw_only=True):
+    """A finding that refuses no pull."""
+
+    cve_id: Annotated[str, Meta(description="Id of the finding, for example `CVE-2021-44228`.", max_length=60)] = (
+        msgspec.field(name="CVEID")
+    )
+
+
+IgnoredFindings = Annotated[
+    list[IgnoredFinding], Meta(description="Findings that refuse no pull, at most 1,000.", max_length=1000)
+]
 
 
 class CreateNamespace(Wire, frozen=True, kw_only=True):
     """A new namespace."""
 
-    registry_id: str
-    namespace_name: str
-    is_public: bool = False
-    is_auto_scan: bool = False
+    registry_id: RegistryId
+    namespace_name: NamespaceName
+    is_public: IsPublic = False
+    tag_specification: TagSpecification | None = None
+    is_auto_scan: IsAutoScan = False
+    is_prevent_vul: IsPreventVul = msgspec.field(name="IsPreventVUL", default=False)
+    severity: Severity = ""
+    cve_whitelist_items: IgnoredFindings = msgspec.field(name="CVEWhitelistItems", default_factory=list)
 
 
 class ModifyNamespace(Wire, frozen=True, kw_only=True):
     """What shall be different; fields left out stay."""
 
-    registry_id: str
-    namespace_name: str
-    is_public: bool | None = None
-    is_auto_scan: bool | None = None
+    registry_id: RegistryId
+    namespace_name: NamespaceName
+    is_public: IsPublic | None = None
+    is_auto_scan: IsAutoScan | None = None
+    is_prevent_vul: IsPreventVul | None = msgspec.field(name="IsPreventVUL", default=None)
+    severity: Severity | None = None
+    cve_whitelist_items: IgnoredFindings | None = msgspec.field(name="CVEWhitelistItems", default=None)
+    tag_specification: TagSpecification | None = None
 
 
 class NamespaceOnly(Wire, frozen=True, kw_only=True):
     """Which namespace."""
 
-    registry_id: str
-    namespace_name: str
+    registry_id: RegistryId
+    namespace_name: NamespaceName
 
 
-class DescribeNamespaces(Wire, frozen=True, kw_only=True):
+class DescribeNamespaces(PageRequest, frozen=True, kw_only=True):
     """Which page of which namespaces."""
 
-    registry_id: str
-    namespace_name: str | None = None
-    limit: int | None = None
-    last: str = ""
+    registry_id: RegistryId
+    namespace_name: Annotated[str | None, Meta(description="Only names that contain this.")] = None
+    all: Annotated[bool, Meta(description="Whether to give the whole list at once.")] = False
+    filters: Filters = msgspec.field(default_factory=list)
+    kms_sign_policy: Annotated[bool, Meta(description="Only namespaces with a signature policy.")] = False
 
 
 class NamespaceInfo(Wire, frozen=True, kw_only=True):
     """One namespace."""
 
-    name: str
-    creation_time: str
-    public: bool
-    namespace_id: int
-    auto_scan: bool
+    name: NamespaceName
+    creation_time: CreatedAt
+    public: IsPublic
+    namespace_id: Annotated[int, Meta(description="Numeric id.")]
+    tag_specification: TagSpecification
+    metadata: Annotated[list[KeyValueString], Meta(description="The same once more, as keys with texts.")]
+    cve_whitelist_items: IgnoredFindings = msgspec.field(name="CVEWhitelistItems")
+    auto_scan: IsAutoScan
+    prevent_vul: IsPreventVul = msgspec.field(name="PreventVUL")
+    severity: Severity
 
 
-class NamespacePage(Wire, frozen=True, kw_only=True):
-    """A page of namespaces; `Last` is what the next page is asked with, empty at the end."""
+class NamespacePage(PageAnswer, frozen=True, kw_only=True):
+    """A page of namespaces."""
 
-    namespace_list: list[NamespaceInfo]
-    last: str = msgspec.field(default="")
+    namespace_list: Annotated[list[NamespaceInfo], Meta(description="The namespaces, by name.")]
 
 
-@operation(resource=_NAMESPACE, changes=True)
+def label_path(registry_id: str, name: str) -> str:
+    """The path under which a namespace is labelled."""
+    return f"repository/{registry_id}/{name}"
+
+
+@operation(resource=_NAMESPACE, changes=True, raises=(AlreadyExists, InvalidInput))
 async def create_namespace(call: Call, request: CreateNamespace) -> Done:
     """Create a namespace, private unless asked otherwise."""
     name = namespace_name(request.namespace_name)
     added = await namespaces.add(
-        call.tx, call.here.id, name, public=request.is_public, automatic_scan=request.is_auto_scan, now=call.now
+        call.tx,
+        call.here.id,
+        name,
+        public=request.is_public,
+        automatic_scan=request.is_auto_scan,
+        now=call.now,
+        prevent_vulnerable=request.is_prevent_vul,
+        severity=request.severity,
+        ignored_findings=_ignored(request.cve_whitelist_items),
     )
     if not added:
         raise AlreadyExists(f"namespace {name!r} exists already")
+    if request.tag_specification is not None:
+        path = label_path(call.here.registry_id, name)
+        await resource_tags.put(call.tx, path, checked(request.tag_specification.tags))
     return Done()
+
+
+def _ignored(findings: list[IgnoredFinding]) -> str:
+    return msgspec.json.encode([each.cve_id for each in findings]).decode()
 
 
 async def existing(call: Call, name: str, *, lock: bool = False) -> namespaces.Namespace:
@@ -83,21 +155,32 @@ async def existing(call: Call, name: str, *, lock: bool = False) -> namespaces.N
     return found
 
 
-@operation(resource=_NAMESPACE, changes=True)
+@operation(resource=_NAMESPACE, changes=True, raises=(NamespaceUnknown, InvalidInput))
 async def modify_namespace(call: Call, request: ModifyNamespace) -> Done:
-    """Change a namespace's access level or scan mode, at once for all that it holds."""
-    found = await existing(call, request.namespace_name)
-    values: dict[str, object] = {}
-    if request.is_public is not None:
-        values["public"] = request.is_public
-    if request.is_auto_scan is not None:
-        values["automatic_scan"] = request.is_auto_scan
+    """Change a namespace's access level, scan mode, pull block or labels, at once for all that it holds."""
+    found = await existing(call, request.namespace_name, lock=True)
+    (before,) = await _infos(call, [found])
+    asked = {
+        "public": request.is_public,
+        "automatic_scan": request.is_auto_scan,
+        "prevent_vulnerable": request.is_prevent_vul,
+        "severity": request.severity,
+        "ignored_findings": None if request.cve_whitelist_items is None else _ignored(request.cve_whitelist_items),
+    }
+    values = {name: value for name, value in asked.items() if value is not None}
     if values:
         await namespaces.modify(call.tx, found.id, **values)
+    if request.tag_specification is not None:
+        path = label_path(call.here.registry_id, found.name)
+        given = checked(request.tag_specification.tags)
+        await resource_tags.remove(call.tx, path)
+        await resource_tags.put(call.tx, path, given)
+    (after,) = await _infos(call, [await existing(call, found.name)])
+    call.changed(before, after)
     return Done()
 
 
-@operation(resource=_NAMESPACE, changes=True)
+@operation(resource=_NAMESPACE, changes=True, raises=(NamespaceUnknown, NotEmpty))
 async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
     """Delete an empty namespace."""
     found = await existing(call, request.namespace_name, lock=True)
@@ -109,25 +192,124 @@ async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
             f"namespace {found.name!r} still holds repositories: {', '.join(names[:3])}{more}; delete them first",
             detail={"repositories": list(names)},
         )
+    (before,) = await _infos(call, [found])
     await namespaces.remove(call.tx, found.id)
+    await resource_tags.remove(call.tx, label_path(call.here.registry_id, found.name))
+    call.changed(before, None)
     return Done()
 
 
-@operation(resource="repository/{registry_id}/*", changes=False)
+@operation(resource="repository/{registry_id}/*", changes=False, paging="page", raises=(InvalidInput,))
 async def describe_namespaces(call: Call, request: DescribeNamespaces) -> NamespacePage:
-    """List namespaces by name, those that contain a text if one is given."""
-    most = page_size(call.ctx, request.limit)
+    """List namespaces by name, those that contain a text or carry labels if such are given."""
+    asked = filter_values(request.filters, {"Tags"})
+    which = Slice("", _ALL, 0, counted=True) if request.all else call.slice(request)
+    if request.kms_sign_policy:
+        return NamespacePage(namespace_list=[], total_count=0 if which.counted else None)
+    containing, conditions = request.namespace_name or "", [wanted(values) for values in asked.values()]
+    registry_id = call.here.registry_id
     rows = await namespaces.page(
-        call.tx, call.here.id, containing=request.namespace_name or "", last=request.last, most=most
+        call.tx,
+        call.here.id,
+        containing=containing,
+        last=which.last,
+        most=which.most,
+        skip=which.skip,
+        registry_id=registry_id,
+        labels=conditions,
     )
-    listed = [
-        NamespaceInfo(
-            name=row.name,
-            creation_time=row.created_at.isoformat(timespec="seconds"),
-            public=row.public,
-            namespace_id=row.id,
-            auto_scan=row.automatic_scan,
+    total = None
+    if which.counted:
+        total = await namespaces.count(
+            call.tx, call.here.id, containing=containing, registry_id=registry_id, labels=conditions
         )
-        for row in rows
+    return NamespacePage(
+        namespace_list=await _infos(call, rows), total_count=total, last=which.next([row.name for row in rows])
+    )
+
+
+async def _infos(call: Call, rows: list[namespaces.Namespace]) -> list[NamespaceInfo]:
+    registry_id = call.here.registry_id
+    carried = await resource_tags.of(call.tx, [label_path(registry_id, row.name) for row in rows])
+    return [info(row, carried.get(label_path(registry_id, row.name), {})) for row in rows]
+
+
+def info(row: namespaces.Namespace, carried: dict[str, str]) -> NamespaceInfo:
+    """The namespace with its labels, as answers show it."""
+    said = {
+        "auto_scan": row.automatic_scan,
+        "prevent_vul": row.prevent_vulnerable,
+        "public": row.public,
+    }
+    texts = {**{key: str(value).lower() for key, value in said.items()}, "severity": row.severity}
+    return NamespaceInfo(
+        name=row.name,
+        creation_time=row.created_at,
+        public=row.public,
+        namespace_id=row.id,
+        tag_specification=TagSpecification(resource_type="namespace", tags=labels(carried)),
+        metadata=[KeyValueString(key=key, value=value) for key, value in texts.items()],
+        cve_whitelist_items=[
+            IgnoredFinding(cve_id=each) for each in msgspec.json.decode(row.ignored_findings, type=list[str])
+        ],
+        auto_scan=row.automatic_scan,
+        prevent_vul=row.prevent_vulnerable,
+        severity=cast(Severity, row.severity),
+    )
+
+
+class DescribeInstanceAllNamespaces(PageRequest, frozen=True, kw_only=True):
+    """Which page of the namespaces of all instances."""
+
+
+class PlacedNamespaceInfo(NamespaceInfo, frozen=True, kw_only=True):
+    """A namespace and the instance it is in."""
+
+    registry_id: RegistryId
+    registry_name: Annotated[str, Meta(description="Name of the instance.")]
+
+
+class PlacedNamespacePage(PageAnswer, frozen=True, kw_only=True):
+    """A page of namespaces of all instances."""
+
+    namespace_list: Annotated[list[PlacedNamespaceInfo], Meta(description="The namespaces, oldest first.")]
+
+
+@operation(resource="repository/*", changes=False, filtered=True, paging="record", raises=(InvalidInput,))
+async def describe_instance_all_namespaces(call: Call, request: DescribeInstanceAllNamespaces) -> PlacedNamespacePage:
+    """List the namespaces of all instances that the caller may see."""
+    places = {row.id: row for row in await instances.page(call.tx, "", _ALL)}
+    which = call.slice(request)
+    seen = [
+        (places[instance_id], row)
+        for instance_id, row in await namespaces.everywhere(call.tx, _ALL)
+        if instance_id in places and _may_see(call, places[instance_id], row.name)
     ]
-    return NamespacePage(namespace_list=listed, last=rows[-1].name if rows and len(rows) == most else "")
+    shown = [(place, row) for place, row in seen if row.id > _number(which.last)]
+    shown = shown[which.skip : which.skip + which.most]
+    carried = await resource_tags.of(call.tx, [label_path(place.registry_id, row.name) for place, row in shown])
+    return PlacedNamespacePage(
+        namespace_list=[
+            _placed(place, info(row, carried.get(label_path(place.registry_id, row.name), {})))
+            for place, row in shown
+        ],
+        total_count=len(seen) if which.counted else None,
+        last=which.next([str(row.id) for _, row in shown]),
+    )
+
+
+def _may_see(call: Call, place: instances.Instance, name: str) -> bool:
+    path = label_path(place.registry_id, name)
+    return decide(call.caller, "tcr:DescribeNamespaces", place, path, now=call.now).allowed
+
+
+def _number(last: str) -> int:
+    if last and not (last.isascii() and last.isdigit() and len(last) < 19):
+        raise InvalidInput(f"no page ends at {last[:60]!r}; give Last as an answer gave it")
+    return int(last or 0)
+
+
+def _placed(place: instances.Instance, shown: NamespaceInfo) -> PlacedNamespaceInfo:
+    return PlacedNamespaceInfo(
+        **msgspec.structs.asdict(shown), registry_id=place.registry_id, registry_name=place.name
+    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
 
 from roadstead.domain.identity import Caller
 from roadstead.domain.policy import Action
@@ -13,7 +16,17 @@ from roadstead.metadata.database import Tx
 from roadstead.services.access import Admitted, Asker, admit
 from roadstead.services.context import Context
 from roadstead.services.events import ImageDeleted, NamespaceCreated, Place, RepositoryCreated, record
-from roadstead.services.operations import Call, Done, Wire, operation, page_size
+from roadstead.services.fields import (
+    CreatedAt,
+    Description,
+    FullRepositoryName,
+    NamespaceName,
+    RegistryId,
+    RepositoryPath,
+    Summary,
+    UpdatedAt,
+)
+from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.policies import permit
 
 
@@ -105,59 +118,59 @@ _REPOSITORY = "repository/{registry_id}/{namespace_name}/{repository_name}"
 class CreateRepository(Wire, frozen=True, kw_only=True):
     """A new, empty repository."""
 
-    registry_id: str
-    namespace_name: str
-    repository_name: str
-    brief_description: str = ""
-    description: str = ""
+    registry_id: RegistryId
+    namespace_name: NamespaceName
+    repository_name: RepositoryPath
+    brief_description: Summary = ""
+    description: Description = ""
 
 
 class ModifyRepository(Wire, frozen=True, kw_only=True):
     """New descriptions."""
 
-    registry_id: str
-    namespace_name: str
-    repository_name: str
-    brief_description: str
-    description: str
+    registry_id: RegistryId
+    namespace_name: NamespaceName
+    repository_name: RepositoryPath
+    brief_description: Summary
+    description: Description
 
 
 class DeleteRepository(Wire, frozen=True, kw_only=True):
     """Which repository; without ForceDelete it must hold no images."""
 
-    registry_id: str
-    namespace_name: str
-    repository_name: str
-    force_delete: bool = True
+    registry_id: RegistryId
+    namespace_name: NamespaceName
+    repository_name: RepositoryPath
+    force_delete: Annotated[bool, Meta(description="Whether to delete it with the images that it holds.")] = True
 
 
-class DescribeRepositories(Wire, frozen=True, kw_only=True):
-    """Which page of which repositories."""
+class DescribeRepositories(PageRequest, frozen=True, kw_only=True):
+    """Which page of which repositories, in which order."""
 
-    registry_id: str
-    namespace_name: str | None = None
-    repository_name: str | None = None
-    limit: int | None = None
-    last: str = ""
+    registry_id: RegistryId
+    namespace_name: Annotated[str | None, Meta(description="Only repositories of this namespace.")] = None
+    repository_name: Annotated[str | None, Meta(description="Only names that contain this.")] = None
+    sort_by: Annotated[repositories.Order, Meta(description="What the list is ordered by; with `-` backwards.")] = (
+        "name"
+    )
 
 
 class RepositoryInfo(Wire, frozen=True, kw_only=True):
-    """One repository under its full name."""
+    """One repository."""
 
-    name: str
-    namespace: str
-    creation_time: str
-    update_time: str
-    public: bool
-    brief_description: str
-    description: str
+    name: FullRepositoryName
+    namespace: NamespaceName
+    creation_time: CreatedAt
+    update_time: UpdatedAt
+    public: Annotated[bool, Meta(description="Whether anybody may pull.")]
+    brief_description: Summary
+    description: Description
 
 
-class RepositoryPage(Wire, frozen=True, kw_only=True):
-    """A page of repositories; `Last` is what the next page is asked with, empty at the end."""
+class RepositoryPage(PageAnswer, frozen=True, kw_only=True):
+    """A page of repositories."""
 
-    repository_list: list[RepositoryInfo]
-    last: str = ""
+    repository_list: Annotated[list[RepositoryInfo], Meta(description="The repositories.")]
 
 
 def _described(summary: str, description: str) -> dict[str, object]:
@@ -202,6 +215,8 @@ async def modify_repository(call: Call, request: ModifyRepository) -> Done:
     found = await existing(call, request.namespace_name, request.repository_name)
     values = _described(request.brief_description, request.description)
     await repositories.modify(call.tx, found.id, updated_at=call.now, **values)
+    after = await existing(call, request.namespace_name, request.repository_name)
+    call.changed(info(found), info(after))
     return Done()
 
 
@@ -215,38 +230,53 @@ async def delete_repository(call: Call, request: DeleteRepository) -> Done:
     tags = await artifacts.tag_names(call.tx, found.id, "", call.ctx.settings.limits.page)
     await repositories.remove(call.tx, found.id, call.now)
     event = ImageDeleted(namespace=request.namespace_name, repository=found.name, tags=tags)
+    call.changed(info(found), None)
     await record(call.tx, call.place, call.caller, event, call.now, audited=False)
     return Done()
 
 
-@operation(resource="repository/{registry_id}/{namespace_name}/*", changes=False)
+@operation(
+    resource="repository/{registry_id}/{namespace_name}/*",
+    changes=False,
+    paging="page",
+    raises=(NamespaceUnknown, InvalidInput),
+)
 async def describe_repositories(call: Call, request: DescribeRepositories) -> RepositoryPage:
     """List repositories by full name, of one namespace or all, those that contain a text if one is given."""
-    most = page_size(call.ctx, request.limit)
     namespace_id = None
     if request.namespace_name:
         namespace = await namespaces.get(call.tx, call.here.id, request.namespace_name)
         if namespace is None:
             raise NamespaceUnknown(f"there is no namespace {request.namespace_name[:60]!r}")
         namespace_id = namespace.id
+    which, containing, order = call.slice(request), request.repository_name or "", request.sort_by
     rows = await repositories.page(
         call.tx,
         call.here.id,
-        last=request.last,
-        most=most,
+        last=which.last,
+        most=which.most,
+        skip=which.skip,
         namespace_id=namespace_id,
-        containing=request.repository_name or "",
+        containing=containing,
+        order=order,
     )
-    listed = [_info(row) for row in rows]
-    return RepositoryPage(repository_list=listed, last=rows[-1].name if rows and len(rows) == most else "")
+    total = None
+    if which.counted:
+        total = await repositories.count(call.tx, call.here.id, namespace_id=namespace_id, containing=containing)
+    return RepositoryPage(
+        repository_list=[info(row) for row in rows],
+        total_count=total,
+        last=which.next([repositories.key(row, order) for row in rows]),
+    )
 
 
-def _info(row: repositories.Repository) -> RepositoryInfo:
+def info(row: repositories.Repository) -> RepositoryInfo:
+    """The repository as answers show it."""
     return RepositoryInfo(
         name=row.name,
         namespace=row.name.partition("/")[0],
-        creation_time=row.created_at.isoformat(timespec="seconds"),
-        update_time=row.updated_at.isoformat(timespec="seconds"),
+        creation_time=row.created_at,
+        update_time=row.updated_at,
         public=row.public,
         brief_description=row.summary,
         description=row.description,

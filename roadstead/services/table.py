@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadstead.services import credentials, images, namespaces, networks, repositories
+from roadstead.services import credentials, namespaces, networks, repositories, tags
 from roadstead.services.operations import AnyOperation, table
 
 OPERATIONS: dict[str, AnyOperation] = table(
@@ -11,12 +11,13 @@ OPERATIONS: dict[str, AnyOperation] = table(
         namespaces.modify_namespace,
         namespaces.delete_namespace,
         namespaces.describe_namespaces,
+        namespaces.describe_instance_all_namespaces,
         repositories.create_repository,
         repositories.modify_repository,
         repositories.delete_repository,
         repositories.describe_repositories,
-        images.describe_images,
-        images.delete_image,
+        tags.describe_images,
+        tags.delete_image,
         credentials.create_instance_token,
         credentials.describe_instance_token,
         credentials.modify_instance_token,

@@ -29,6 +29,7 @@ from roadstead.metadata import (
     layers,
     namespaces,
     repositories,
+    resource_tags,
 )
 from roadstead.metadata.access import Target
 from roadstead.metadata.database import Prepared, Tx, connect
@@ -128,6 +129,28 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "repositories of a namespace": lambda tx, s: repositories.page(
         tx, s.instance, last="", most=10, namespace_id=s.namespace
     ),
+    "the number of repositories": lambda tx, s: repositories.count(tx, s.instance),
+    "the number of repositories of a namespace": lambda tx, s: repositories.count(
+        tx, s.instance, namespace_id=s.namespace, containing="a", public_only=True
+    ),
+    "the number of tags": lambda tx, s: artifacts.tag_count(tx, s.repository),
+    "the number of tags of a digest": lambda tx, s: artifacts.tag_count(tx, s.repository, digest=DIGEST),
+    "the number of credentials": lambda tx, s: credentials.count(tx, s.instance),
+    "the number of namespaces": lambda tx, s: namespaces.count(tx, s.instance, containing="a"),
+    "labelled namespaces": lambda tx, s: namespaces.page(
+        tx,
+        s.instance,
+        containing="",
+        last="",
+        most=9,
+        skip=2,
+        registry_id="tcr-first",
+        labels=[[("team", "web"), ("team", None)], [("cost", None)]],
+    ),
+    "the number of labelled namespaces": lambda tx, s: namespaces.count(
+        tx, s.instance, registry_id="tcr-first", labels=[[("team", None)]]
+    ),
+    "labels": lambda tx, s: resource_tags.of(tx, ["instance/tcr-first", "repository/tcr-first/prod"]),
     "names in a namespace": lambda tx, s: repositories.names_in(tx, s.namespace, 3),
     "a page of namespaces": lambda tx, s: namespaces.page(tx, s.instance, containing="", last="", most=10),
     "a page of credentials": lambda tx, s: credentials.page(tx, s.instance, "", 10),
@@ -216,6 +239,14 @@ async def _credentials(tx: Tx, scene: Scene) -> None:
     await credentials.forget_successes(tx, LATER, 10)
 
 
+async def _labels(tx: Tx, scene: Scene) -> None:
+    await resource_tags.put(tx, "instance/tcr-first", {"team": "web"})
+    await resource_tags.put(tx, "instance/tcr-first", {"team": "shop"})
+    await resource_tags.remove(tx, "instance/tcr-first", ["team"])
+    await resource_tags.remove(tx, "instance/tcr-first")
+    await resource_tags.remove_under(tx, "repository/tcr-first")
+
+
 CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a push": _push,
     "an upload": _upload,
@@ -226,6 +257,7 @@ CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a blob released": _release,
     "a repository removed": _remove_repository,
     "credentials": _credentials,
+    "labels": _labels,
 }
 
 

@@ -103,6 +103,39 @@ class TestByName:
         with pytest.raises(NamespaceUnknown):
             await listed(ctx, namespace_name="nothing")
 
+    async def test_lists_have_an_order_and_a_length(self, ctx: Context, clock: FakeClock) -> None:
+        for name in ("library/bb", "library/aa", "library/cc"):
+            clock.turn(seconds=60)
+            await create(ctx, name)
+        clock.turn(seconds=60)
+        await call(
+            ctx,
+            repositories.modify_repository,
+            namespace_name="library",
+            repository_name="bb",
+            brief_description="now",
+            description="",
+        )
+        wanted = {
+            "name": "aa bb cc",
+            "-name": "cc bb aa",
+            "creation_time": "bb aa cc",
+            "-creation_time": "cc aa bb",
+            "update_time": "aa cc bb",
+            "-update_time": "bb cc aa",
+        }
+        for order, names in wanted.items():
+            answer = await call(ctx, repositories.describe_repositories, sort_by=order, limit=1, offset=0)
+            found = [each.name for each in answer.repository_list]
+            assert answer.total_count == 3
+            while answer.last:
+                answer = await call(ctx, repositories.describe_repositories, sort_by=order, limit=1, last=answer.last)
+                found += [each.name for each in answer.repository_list]
+            assert found == [f"library/{name}" for name in names.split()], order
+        assert await listed(ctx, limit=2, offset=2) == ["library/cc"]
+        with pytest.raises(InvalidInput, match="Last"):
+            await listed(ctx, sort_by="-update_time", last="library/aa")
+
     async def test_deletion(self, ctx: Context) -> None:
         await push_image(ctx, await owner_asker(ctx), "library/web", "1", "2")
         where = {"namespace_name": "library", "repository_name": "web"}
