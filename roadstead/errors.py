@@ -8,6 +8,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
+    │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   │   └── RangeInvalid    416  InvalidParameter                     BLOB_UPLOAD_INVALID
@@ -88,6 +89,12 @@ class PageInvalid(InvalidInput):
     """The page size `n` is not a number from 0 up."""
 
     oci = "PAGINATION_NUMBER_INVALID"
+
+
+class PolicyInvalid(InvalidInput):
+    """A policy document cannot be taken as it is; the message says where and what is wrong."""
+
+    cloud = "InvalidParameter.PolicyDocumentError"
 
 
 class UploadInvalid(InvalidInput):
