@@ -8,6 +8,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
+    │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
     │   ├── TooManyTags         400  InvalidParameter.ErrorTagOverLimit   UNSUPPORTED
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
@@ -95,6 +96,12 @@ class TooManyTags(InvalidInput):
     """A resource would carry more labels than it can."""
 
     cloud = "InvalidParameter.ErrorTagOverLimit"
+
+
+class PolicyInvalid(InvalidInput):
+    """A policy document cannot be taken as it is; the message says where and what is wrong."""
+
+    cloud = "InvalidParameter.PolicyDocumentError"
 
 
 class UploadInvalid(InvalidInput):

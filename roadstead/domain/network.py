@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from roadstead.errors import InvalidInput, NetworkRefused
@@ -80,7 +81,7 @@ class NetworkPolicy:
         return given
 
     def _judge(self, address: str) -> Verdict:
-        client = _parsed(address)
+        client = parse_address(address)
         if client is None:
             return Verdict(False, Entry.PUBLIC, "the client's address is unknown")
         if client.is_loopback:
@@ -109,7 +110,7 @@ class Proxies:
 
     def named(self, address: str) -> bool:
         """Whether the address is a named proxy's."""
-        client = _parsed(address)
+        client = parse_address(address)
         return client is not None and any(client in network for network in self.networks)
 
     def client(self, peer: str, forwarded_for: str) -> str:
@@ -138,11 +139,12 @@ class Proxies:
 
 
 def _is_loopback(address: str) -> bool:
-    client = _parsed(address)
+    client = parse_address(address)
     return client is not None and client.is_loopback
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address, an IPv4 one also as a socket for both kinds writes it (`::ffff:192.0.2.7`), or None."""
     try:
         address = ip_address(text)

@@ -1,11 +1,13 @@
 """Actions and resources of permission checks, and what a decision says.
 
 Resources are written as `qcs::tcr:REGION:uin/OWNER:repository/INSTANCE-ID/NAMESPACE/REPOSITORY`, actions as
-`tcr:PullRepository`, so that policies written for TCR mean the same here.
+`tcr:PullRepository`, so that policies written for TCR mean the same here. What policies say is read in
+`policy_documents`, and compiled to be asked in `rights`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -50,6 +52,8 @@ class Circumstances(NamedTuple):
 
     address: str
     now: datetime
+    # Who asks.
+    uin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,26 @@ class Decision:
     statement: int = 0
 
 
+class Paths(NamedTuple):
+    """Patterns of the paths that statements allow and deny at this moment: what lists are narrowed by."""
+
+    allowed: Sequence[str]
+    # Nothing that these match is allowed; what more is denied, `Rights.decide` says.
+    denied: Sequence[str]
+
+
 class Rights(Protocol):
     """What one account may do, compiled from its policies."""
 
     def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
         """Whether the action on the resource is allowed."""
+        ...
+
+    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
+        """On which paths the action can be allowed; the area is a resource whose path does not count.
+
+        An area without a region means resources of any.
+        """
         ...
 
 
@@ -77,7 +96,11 @@ class Everything:
 
     def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
         """Always allowed."""
-        return Decision(True, "policy", "the account owns this deployment")
+        return _OWNER
+
+    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
+        """All of them."""
+        return Paths(("*",), ())
 
 
 class Nothing:
@@ -85,8 +108,32 @@ class Nothing:
 
     def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
         """Never allowed."""
-        return Decision(False, "policy", "no policy of the account allows it")
+        return UNNAMED
+
+    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
+        """None."""
+        return Paths((), ())
 
 
+class Narrowed:
+    """Rights that hold only as far as other ones do: a temporary key's, which a policy of its own narrows."""
+
+    def __init__(self, rights: Rights, limit: Rights) -> None:
+        self._rights = rights
+        self._limit = limit
+
+    def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
+        """What the account may, if the limit allows it too; otherwise the limit's refusal."""
+        limited = self._limit.decide(action, resource, circumstances)
+        return self._rights.decide(action, resource, circumstances) if limited.allowed else limited
+
+    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
+        """Those of the limit; what both deny."""
+        limited = self._limit.paths(action, area, circumstances)
+        return Paths(limited.allowed, [*limited.denied, *self._rights.paths(action, area, circumstances).denied])
+
+
+_OWNER = Decision(True, "policy", "the account owns this deployment")
+UNNAMED = Decision(False, "policy", "no policy of the account allows it")
 EVERYTHING: Rights = Everything()
 NOTHING: Rights = Nothing()
