@@ -14,6 +14,7 @@ from roadstead.metadata.database import Database
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Recent
+from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -36,6 +37,7 @@ class Context:
     proxies: Proxies
     recent: Recent
     rights: RightsMemory
+    refusals: Refusals
 
     def store(self, region: str) -> BlobStore:
         """The byte store of a region that this deployment serves."""

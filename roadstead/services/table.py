@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadstead.services import credentials, images, namespaces, networks, repositories
+from roadstead.services import audit, credentials, images, namespaces, networks, repositories
 from roadstead.services.operations import AnyOperation, table
 
 OPERATIONS: dict[str, AnyOperation] = table(
@@ -26,5 +26,7 @@ OPERATIONS: dict[str, AnyOperation] = table(
         networks.create_security_policy,
         networks.delete_security_policy,
         networks.describe_security_policies,
+        audit.look_up_events,
+        audit.explain_request,
     )
 )
