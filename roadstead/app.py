@@ -27,11 +27,12 @@ from roadstead.jobs.queue import JobTable
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import gc
+from roadstead.services import audit, gc
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
+from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -40,6 +41,8 @@ from roadstead.services.tokens import KeyRing
 QUEUES = {"collection": 1}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
+_REFUSAL_SECONDS = 1
+_AUDIT_SECONDS = 3600
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -71,7 +74,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         box = SecretBox.open(settings)
         keys = KeyRing(database, box, settings.tokens, clock)
         await keys.refresh()
-        yield Context(
+        ctx = Context(
             settings=settings,
             database=database,
             stores={settings.region: store},
@@ -85,11 +88,23 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             recent=Recent(),
             admissions=Admissions(),
             rights=RightsMemory(),
+            refusals=Refusals(),
         )
+        try:
+            yield ctx
+        finally:
+            await _last_refusals(ctx)
     finally:
         await store.close()
         if database is not None:
             await database.close()
+
+
+async def _last_refusals(ctx: Context) -> None:
+    try:
+        await ctx.refusals.write_down(ctx.database)
+    except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
+        _log.exception("the last refused attempts could not be audited")
 
 
 def job_table() -> JobTable[Context]:
@@ -97,6 +112,7 @@ def job_table() -> JobTable[Context]:
     table: JobTable[Context] = JobTable()
     table.add(gc.collect_garbage)
     table.add(gc.prune_jobs)
+    table.add(audit.forget_audit)
     return table
 
 
@@ -105,6 +121,7 @@ def worker(ctx: Context) -> Worker[Context]:
     schedules = [
         every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments()),
         every(6 * 3600, gc.prune_jobs, gc.NoArguments()),
+        every(_AUDIT_SECONDS, audit.forget_audit, gc.NoArguments()),
     ]
     return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 
@@ -145,6 +162,7 @@ async def _background(ctx: Context) -> AsyncIterator[None]:
     repeated = [
         asyncio.create_task(_repeat(_KEY_SECONDS, ctx.keys.refresh)),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.logins.write_down, ctx.database))),
+        asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
     ]
     try:
         yield

@@ -148,6 +148,12 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
     loopback: Annotated[bool, _says("Admit clients on the host's own loopback addresses to every instance")] = True
 
 
+class Audit(Struct, frozen=True, forbid_unknown_fields=True):
+    """The record of changes and refused attempts."""
+
+    days: Annotated[int, _says("Days that entries of the audit are kept; 0 keeps them for ever", ge=0)] = 90
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -186,6 +192,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     tokens: Tokens = msgspec.field(default_factory=Tokens)
     login: Login = msgspec.field(default_factory=Login)
     network: Network = msgspec.field(default_factory=Network)
+    audit: Audit = msgspec.field(default_factory=Audit)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -17,6 +17,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   │   └── ManifestTooLarge 413 RequestSizeLimitExceeded             MANIFEST_INVALID
     │   └── ReferenceUnknown    404  ResourceNotFound                     MANIFEST_BLOB_UNKNOWN
     ├── NotAuthenticated        401  AuthFailure                          UNAUTHORIZED
+    │   ├── LoginNeeded         401  AuthFailure                          UNAUTHORIZED
     │   └── EndedToken          401  AuthFailure                          UNAUTHORIZED
     ├── AccessDenied            403  UnauthorizedOperation                DENIED
     │   └── NetworkRefused      403  UnauthorizedOperation                DENIED
@@ -49,6 +50,8 @@ class AppError(Exception):
     cloud: ClassVar[str] = "InternalError"
     oci: ClassVar[str] = "UNKNOWN"
     status: ClassVar[int] = 500
+    # Whether the audit knows already that this refused a request.
+    audited = False
 
     def __init__(self, message: str, *, detail: Detail | None = None) -> None:
         super().__init__(message)
@@ -138,6 +141,10 @@ class NotAuthenticated(AppError):
     """No credential, or one that does not hold; the message says which gate refused and why."""
 
     cloud, oci, status = "AuthFailure", "UNAUTHORIZED", 401
+
+
+class LoginNeeded(NotAuthenticated):
+    """Nobody is logged in: no credential came with the request, or a token for nobody in particular."""
 
 
 class EndedToken(NotAuthenticated):

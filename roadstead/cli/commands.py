@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import roadstead
-from roadstead.cli import credentials, namespaces, networks, repositories, serve, storage, tags
+from roadstead.cli import audit, credentials, namespaces, networks, repositories, serve, storage, tags
 from roadstead.cli.session import Options
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(repositories.commands, name="repository")
 app.add_typer(tags.commands, name="tag")
 app.add_typer(networks.commands, name="network")
 app.add_typer(storage.commands, name="storage")
+app.add_typer(audit.commands, name="audit")
 
 
 def _version(wanted: bool) -> None:

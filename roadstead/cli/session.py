@@ -54,10 +54,12 @@ class Session:
         self._caller = caller
 
     async def call(self, op: Operation[Any, Answer], **fields: Any) -> Answer:
-        """The operation's answer; the request's RegistryId is the chosen instance."""
+        """The operation's answer; the request's RegistryId, if it has one, is the chosen instance."""
         from roadstead.services.operations import run
 
-        return await run(self.ctx, self._caller, op, op.request(registry_id=self.instance.registry_id, **fields))
+        if "registry_id" in op.request.__struct_fields__:
+            fields.setdefault("registry_id", self.instance.registry_id)
+        return await run(self.ctx, self._caller, op, op.request(**fields))
 
     async def every(self, op: Operation[Any, Answer], listed: str, **fields: Any) -> list[Any]:
         """All entries of a list operation, page after page."""

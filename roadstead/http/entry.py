@@ -73,6 +73,7 @@ class Entry:
         if forwarded_for:
             address = self._ctx.proxies.client(exchange.origin.address, forwarded_for)
             exchange.origin = replace(exchange.origin, address=address)
+        exchange.instance = instance
         exchange.instance = await admit_client(self._ctx, instance, exchange.origin.address)
 
     def _origin(self, scope: Scope) -> Origin:

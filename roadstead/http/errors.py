@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from roadstead.errors import (
+    AccessDenied,
     AppError,
     InvalidInput,
     MethodUnsupported,
@@ -14,6 +15,7 @@ from roadstead.errors import (
     TooManyRequests,
 )
 from roadstead.http.exchange import JSON, Exchange, Headers
+from roadstead.services.refusals import Attempt
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -26,6 +28,7 @@ def oci_body(error: AppError, request_id: str) -> bytes:
 
 async def render_oci(exchange: Exchange, error: AppError, *, scope: str = "") -> None:
     """The error has been sent in the registry protocol's form, with the headers that its kind needs."""
+    note(exchange, error)
     headers: Headers = [JSON]
     status = error.status
     if isinstance(error, NotAuthenticated):
@@ -38,6 +41,22 @@ async def render_oci(exchange: Exchange, error: AppError, *, scope: str = "") ->
         headers.append((b"location", str(error.detail["location"]).encode()))
         headers.append((b"range", f"0-{max(0, int(str(error.detail['offset'])) - 1)}".encode()))
     await exchange.answer(status, headers, oci_body(error, exchange.origin.request_id))
+
+
+def note(exchange: Exchange, error: AppError) -> None:
+    """A refusal will be audited. Whatever writes an error's body calls this first."""
+    if not isinstance(error, NotAuthenticated | AccessDenied | TooManyRequests):
+        return
+    instance = getattr(exchange, "instance", None)
+    attempt = Attempt(
+        exchange.origin,
+        exchange.ctx.clock(),
+        operator=exchange.presented.uin,
+        instance_id=None if instance is None else instance.id,
+        action=f"http:{exchange.method}",
+        resource=exchange.path,
+    )
+    exchange.ctx.refusals.note(error, attempt)
 
 
 def challenge(exchange: Exchange, error: NotAuthenticated, scope: str) -> str:

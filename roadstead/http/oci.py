@@ -13,7 +13,7 @@ import msgspec
 
 from roadstead.domain.identity import CredentialKind
 from roadstead.domain.reference import RepositoryName
-from roadstead.errors import AppError, MethodUnsupported, NameInvalid, NotAuthenticated
+from roadstead.errors import AppError, LoginNeeded, MethodUnsupported, NameInvalid
 from roadstead.http import images, layers
 from roadstead.http.caller import present
 from roadstead.http.errors import render_oci, unknown_path
@@ -140,7 +140,7 @@ async def _ping(exchange: Exchange) -> None:
     async with exchange.ctx.database.read() as tx:
         admitted = await admit(exchange.ctx, tx, exchange.asker, None, None)
     if admitted.caller.kind is CredentialKind.NONE and admitted.caller.scopes is None:
-        raise NotAuthenticated("credential: log in with an access credential of this instance")
+        raise LoginNeeded("credential: log in with an access credential of this instance")
     await exchange.answer(200, [JSON], b"{}")
 
 

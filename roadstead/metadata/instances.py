@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,14 @@ async def get(tx: Tx, *, name: str = "", registry_id: str = "") -> Instance | No
     match = instances.c.name == name if name else instances.c.registry_id == registry_id
     row = await tx.one(sa.select(*_COLUMNS).where(match))
     return None if row is None else Instance(*row)
+
+
+async def registry_ids(tx: Tx, ids: Sequence[int]) -> dict[int, str]:
+    """The public ids of the instances of these row ids, as far as they exist."""
+    if not ids:
+        return {}
+    rows = await tx.all(sa.select(instances.c.id, instances.c.registry_id).where(instances.c.id.in_(ids)))
+    return {row.id: row.registry_id for row in rows}
 
 
 async def add(tx: Tx, instance: Instance) -> bool:

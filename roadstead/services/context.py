@@ -15,6 +15,7 @@ from roadstead.metadata.database import Database
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
+from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -38,6 +39,7 @@ class Context:
     recent: Recent
     admissions: Admissions[Any]
     rights: RightsMemory
+    refusals: Refusals
 
     def store(self, region: str) -> BlobStore:
         """The byte store of a region that this deployment serves."""

@@ -22,12 +22,13 @@ from msgspec import Meta
 
 from roadstead.domain.identity import Caller
 from roadstead.domain.policy import Decision
-from roadstead.errors import AccessDenied, AppError, InstanceUnknown, InvalidInput, NotAuthenticated
+from roadstead.errors import AccessDenied, AppError, InstanceUnknown, InvalidInput, LoginNeeded
 from roadstead.metadata import audit, instances
 from roadstead.metadata.database import Tx
 from roadstead.services.context import Context
 from roadstead.services.events import Place, audit_entry
 from roadstead.services.policies import decide, refusal
+from roadstead.services.refusals import decision_text
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -234,13 +235,10 @@ async def run(ctx: Context, caller: Caller, op: Operation[Request, Answer], requ
                 await audit.add_entry(tx, replace(entry, before=before, after=after))
     except AccessDenied as refused:
         entry = _entry(now, caller, op, request, instance, "refused")
-        await _audit_refusal(ctx, replace(entry, decision=_decision(refused)))
+        ctx.refusals.add(replace(entry, decision=decision_text(refused)))
+        refused.audited = True
         raise
     return answer
-
-
-def _decision(refused: AppError) -> str:
-    return msgspec.json.encode(dict(refused.detail or {})).decode()
 
 
 async def _instance(tx: Tx, request: Wire) -> instances.Instance | None:
@@ -261,18 +259,13 @@ def _permit(
     now: datetime,
 ) -> None:
     if caller.anonymous:
-        raise NotAuthenticated(f"credential: log in to do {op.action}", detail={"gate": "credential"})
+        raise LoginNeeded(f"credential: log in to do {op.action}", detail={"gate": "credential"})
     if op.filtered:
         return
     path = op.resource_of(request)
     decision = decide(caller, op.action, instance, path, now=now)
     if not decision.allowed:
         raise refusal(caller, op.action, path, decision)
-
-
-async def _audit_refusal(ctx: Context, entry: audit.AuditEntry) -> None:
-    async with ctx.database.write(durable=False) as tx:
-        await audit.add_entry(tx, entry)
 
 
 def _entry(

@@ -7,7 +7,7 @@ from datetime import datetime
 from roadstead.domain.identity import Caller
 from roadstead.domain.policy import SCOPE_WORD, Action, Circumstances, Decision, Resource
 from roadstead.domain.reference import RepositoryName
-from roadstead.errors import AccessDenied, NotAuthenticated
+from roadstead.errors import AccessDenied, LoginNeeded, NotAuthenticated
 from roadstead.metadata.instances import Instance
 
 
@@ -63,7 +63,7 @@ def refusal(caller: Caller, action: str, path: str, decision: Decision) -> NotAu
     """The condition to raise for a decision that refuses."""
     detail = _detail(action, path, decision)
     if caller.anonymous:
-        return NotAuthenticated(f"credential: log in to do {action} on {path}", detail=detail)
+        return LoginNeeded(f"credential: log in to do {action} on {path}", detail=detail)
     return AccessDenied(
         f"policy: account {caller.uin} may not do {action} on {path}: {decision.reason}", detail=detail
     )

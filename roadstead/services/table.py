@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from roadstead.services import credentials, namespaces, networks, repositories, tags
-from roadstead.services.operations import AnyOperation, table
+from collections.abc import Iterator
+from types import ModuleType
 
-OPERATIONS: dict[str, AnyOperation] = table(
-    (
-        namespaces.create_namespace,
-        namespaces.modify_namespace,
-        namespaces.delete_namespace,
-        namespaces.describe_namespaces,
-        namespaces.describe_instance_all_namespaces,
-        repositories.create_repository,
-        repositories.modify_repository,
-        repositories.delete_repository,
-        repositories.describe_repositories,
-        tags.describe_images,
-        tags.delete_image,
-        credentials.create_instance_token,
-        credentials.describe_instance_token,
-        credentials.modify_instance_token,
-        credentials.delete_instance_token,
-        networks.manage_external_endpoint,
-        networks.describe_external_endpoint_status,
-        networks.create_security_policy,
-        networks.delete_security_policy,
-        networks.describe_security_policies,
-    )
+from roadstead.services import audit, credentials, namespaces, networks, repositories, tags
+from roadstead.services.operations import AnyOperation, Operation, table
+
+# Whose declarations the table holds, in the order of the reference.
+SERVICES: tuple[ModuleType, ...] = (
+    namespaces,
+    repositories,
+    tags,
+    credentials,
+    networks,
+    audit,
 )
+
+
+def _declared() -> Iterator[AnyOperation]:
+    for service in SERVICES:
+        for entry in vars(service).values():
+            if isinstance(entry, Operation) and entry.body.__module__ == service.__name__:
+                yield entry
+
+
+OPERATIONS: dict[str, AnyOperation] = table(_declared())

@@ -152,6 +152,7 @@ def test_these_are_all_commands() -> None:
         "tag": "list delete",
         "network": "open close allow deny show",
         "storage": "check collect",
+        "audit": "list show explain export",
     }
     leaves = {("serve",), *((group, name) for group, names in groups.items() for name in names.split())}
     assert set(_COMMANDS) == leaves | {(group,) for group in groups} | {()}

@@ -101,6 +101,17 @@ def look_up(target: Target, wanted: str) -> Callable[[Tx, Scene], Awaitable[obje
     )
 
 
+AUDIT_SEARCHES = {
+    "time": audit.Search(since=NOW, until=LATER),
+    "user": audit.Search(operator="100", outcome="refused"),
+    "action": audit.Search(action="tcr:CreateNamespace", address="192.0.2.*"),
+    "beginning of an action": audit.Search(since=NOW, action="tcr:Create*"),
+    "resource": audit.Search(resource="repository/tcr-1/*", door="api"),
+    "instance": audit.Search(instance_id=1, outcome="refused", until=LATER),
+    "request": audit.Search(request_id="request", operator="100"),
+    "everything": audit.Search(NOW, LATER, 1, "100", "tcr:CreateNamespace", "a*", "done", "request", "api", "::1"),
+}
+
 QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "who asks": look_up(Target.NOTHING, ""),
     "a tag": look_up(Target.TAG, "latest"),
@@ -155,6 +166,11 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "a page of namespaces": lambda tx, s: namespaces.page(tx, s.instance, containing="", last="", most=10),
     "a page of credentials": lambda tx, s: credentials.page(tx, s.instance, "", 10),
     "a page of the audit": lambda tx, s: audit.entries(tx, s.instance, 0, 10),
+    **{
+        f"the audit by {name}": (lambda tx, s, wanted=wanted: audit.search(tx, wanted, 0, 10))
+        for name, wanted in AUDIT_SEARCHES.items()
+    },
+    "the rest of the audit": lambda tx, s: audit.search(tx, audit.Search(since=NOW), 7, 10),
     "a page of stored blobs": lambda tx, s: inventory.stored_blobs(tx, 0, 10),
     "a page of kept manifests": lambda tx, s: inventory.kept_manifests(tx, 0, 10),
     "the parts of a manifest": lambda tx, s: inventory.unusable_parts(tx, 1),
@@ -230,6 +246,12 @@ async def _remove_repository(tx: Tx, scene: Scene) -> None:
     await repositories.remove(tx, scene.repository, NOW)
 
 
+async def _audit(tx: Tx, scene: Scene) -> None:
+    entry = audit.AuditEntry(1, NOW, "100", "::1", "api", "request", "tcr:Create", "a", "done", "{}")
+    await audit.add_entries(tx, [entry])
+    assert await audit.forget(tx, LATER, 10) == 1
+
+
 async def _credentials(tx: Tx, scene: Scene) -> None:
     await credentials.modify(tx, scene.instance, "first-credential", enabled=False)
     await credentials.remove(tx, scene.instance, "first-credential")
@@ -258,6 +280,7 @@ CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a repository removed": _remove_repository,
     "credentials": _credentials,
     "labels": _labels,
+    "the audit": _audit,
 }
 
 

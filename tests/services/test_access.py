@@ -11,7 +11,7 @@ from roadstead.domain.identity import CredentialKind, Presented
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
 from roadstead.domain.scope import parse_scopes
-from roadstead.errors import AccessDenied, AppError, InstanceUnknown, NetworkRefused, NotAuthenticated
+from roadstead.errors import AccessDenied, AppError, InstanceUnknown, LoginNeeded, NetworkRefused, NotAuthenticated
 from roadstead.metadata.schema.tenancy import instances as table
 from roadstead.services import namespaces
 from roadstead.services.access import Admitted, Asker, admit
@@ -50,7 +50,7 @@ async def test_who_may_do_what(ctx: Context, action: Action) -> None:
     owner, sub, nobody = await owner_asker(ctx), await asker(ctx, await add_sub_account(ctx)), await asker(ctx)
     for name in (WEB, OPEN):
         assert (await let_in(ctx, owner, action, name)).caller.owner
-        for who, kind, gate in ((sub, AccessDenied, "policy"), (nobody, NotAuthenticated, "credential")):
+        for who, kind, gate in ((sub, AccessDenied, "policy"), (nobody, LoginNeeded, "credential")):
             if name is OPEN and action is Action.PULL:
                 await let_in(ctx, who, action, name)
                 continue

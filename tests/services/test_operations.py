@@ -72,6 +72,7 @@ class Bench:
 
     async def audited(self) -> list[AuditEntry]:
         instance = await self.ctx.instances.find("default")
+        await self.ctx.refusals.write_down(self.ctx.database)
         async with self.ctx.database.read() as tx:
             return [entry for _, entry in await audit.entries(tx, instance.id, 0, 99)]
 

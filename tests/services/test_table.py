@@ -62,7 +62,7 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     token = await run(
         ctx, caller, create_instance_token, CreateInstanceToken(registry_id=registry, token_type="longterm")
     )
-    return {"registry_id": registry, "token_id": token.token_id}
+    return {"registry_id": registry, "token_id": token.token_id, "request_id": caller.origin.request_id}
 
 
 def request_for(op: AnyOperation, known: dict[str, Any]) -> Wire:
@@ -121,8 +121,9 @@ def test_every_declared_operation_is_in_the_table() -> None:
 @pytest.mark.parametrize("op", operations())
 def test_an_operation_is_declared_whole(op: AnyOperation) -> None:
     assert op.summary.endswith(".")
-    assert op.changes is not op.name.startswith(("Describe", "Check"))
-    assert op.resource.partition("/")[0] in {"instance", "repository"}
+    assert op.changes is not op.name.startswith(("Describe", "Check", "LookUp", "Explain"))
+    kinds = {"tcr": {"instance", "repository"}, "cloudaudit": {"audit"}}
+    assert op.resource.partition("/")[0] in kinds[op.service]
     for wire in (op.request, op.answer):
         assert issubclass(wire, Wire) and wire.__doc__
         for field in msgspec.structs.fields(wire):
