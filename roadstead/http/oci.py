@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from roadstead.domain.identity import CredentialKind
+from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import AppError, MethodUnsupported, NameInvalid, NotAuthenticated
 from roadstead.http import images, layers
@@ -88,7 +89,32 @@ async def serve(exchange: Exchange) -> None:
     except AppError as error:
         if exchange.started:
             raise
-        await render_oci(exchange, error, scope=_scope(exchange, address))
+        await _refuse(exchange, address, error)
+
+
+async def refuse(exchange: Exchange, error: AppError) -> None:
+    """The request under /v2/ has been answered with the condition that it met before this door."""
+    await _refuse(exchange, match(exchange.path), error)
+
+
+async def _refuse(exchange: Exchange, address: Address | None, error: AppError) -> None:
+    exchange.asked = _asked(exchange, address)
+    await render_oci(exchange, error, scope=_scope(exchange, address))
+
+
+def _asked(exchange: Exchange, address: Address | None) -> tuple[str, str]:
+    """The action and the resource that the request is about."""
+    if address is None or address.kind == "ping":
+        return exchange.asked
+    place = f"repository/{exchange.instance.row.registry_id}"
+    if address.kind == "catalog":
+        return Action.LIST, f"{place}/*"
+    action = Action.PUSH
+    if exchange.method in {"GET", "HEAD"} and address.kind != "upload":
+        action = Action.PULL
+    elif exchange.method == "DELETE" and address.kind != "upload":
+        action = Action.DELETE
+    return action, f"{place}/{address.repository}"
 
 
 async def _dispatch(exchange: Exchange, address: Address) -> None:
