@@ -6,7 +6,7 @@ themselves (`prod/manifests/app` is a name). The handlers parse, call one servic
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from roadstead.domain.identity import CredentialKind
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
-from roadstead.errors import AppError, MethodUnsupported, NameInvalid, NotAuthenticated
+from roadstead.errors import AppError, InvalidInput, MethodUnsupported, NameInvalid, NotAuthenticated
 from roadstead.http import images, layers
 from roadstead.http.caller import present
 from roadstead.http.errors import render_oci, unknown_path
@@ -139,15 +139,18 @@ def _scope(exchange: Exchange, address: Address | None) -> str:
     if address.kind == "catalog":
         return "registry:catalog:*"
     if address.kind in {"upload", "uploads"}:
-        sources = exchange.query().get("from", ())
-        return " ".join([*_repository_scope(address.repository, "pull,push"), *_scopes_of(sources)])
+        return " ".join([*_repository_scope(address.repository, "pull,push"), *_scopes_of_sources(exchange)])
     # A HEAD of a blob is a push's first question, and some clients keep the first token that they get.
     words = "pull,push" if (address.kind, exchange.method) == ("blobs", "HEAD") else _SCOPE_WORDS.get(exchange.method)
     return " ".join(_repository_scope(address.repository, words or "pull,push"))
 
 
-def _scopes_of(sources: Iterable[str]) -> list[str]:
+def _scopes_of_sources(exchange: Exchange) -> list[str]:
     """A mount reads its source, which a token must cover too."""
+    try:
+        sources = exchange.query().get("from", [])
+    except InvalidInput:  # which is what the request is refused for
+        return []
     return [scope for source in sources for scope in _repository_scope(source, "pull")]
 
 
