@@ -18,9 +18,7 @@ _ASKED = 20_000
 
 def main() -> None:
     """A line for each kind and number of policies has been printed."""
-    print(
-        f"{'repositories':>12}  {'remembered':>11}  {'asked anew':>11}  {'on conditions':>13}   us a decision"
-    )
+    print(f"{'repositories':>12}  {'remembered':>11}  {'asked anew':>11}  {'on conditions':>13}   us a decision")
     for count in (1, 10, 100, 1000, 10_000):
         plain, conditional = _rights(count, {}), _rights(count, _OFFICE)
         few = [_resource(place % min(count, 100)) for place in range(_ASKED)]

@@ -9,6 +9,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
+    │   ├── RequestTooLarge     413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
     │   ├── TooManyTags         400  InvalidParameter.ErrorTagOverLimit   UNSUPPORTED
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
@@ -24,6 +25,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
     │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown
     │   ├── ManifestUnknown     404  ResourceNotFound                     MANIFEST_UNKNOWN
+    │   ├── OperationUnknown    404  InvalidAction                        NAME_UNKNOWN
     │   ├── BlobUnknown         404  ResourceNotFound                     BLOB_UNKNOWN
     │   └── UploadUnknown       404  ResourceNotFound                     BLOB_UPLOAD_UNKNOWN
     ├── Conflict                409  ResourceInUse                        DENIED
@@ -52,17 +54,31 @@ class AppError(Exception):
     status: ClassVar[int] = 500
     # Whether the audit knows already that this refused a request.
     audited = False
+    # Which of credential, policy, network and limit says no, when it is a refusal.
+    gate: ClassVar[str] = ""
+    # What whoever meets it can do, unless the detail says it more exactly.
+    remedy: ClassVar[str] = "Try again; if it stays, the server's log tells the cause under the request id."
 
     def __init__(self, message: str, *, detail: Detail | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
 
+    @property
+    def reason(self) -> str:
+        """The message without the gate that it begins with."""
+        gate, colon, rest = self.message.partition(": ")
+        return rest if colon and gate in _GATES else self.message
+
+
+_GATES = {"credential", "policy", "network", "limit", "token"}
+
 
 class InvalidInput(AppError):
     """The request itself is wrong; sending it again unchanged cannot succeed."""
 
     cloud, oci, status = "InvalidParameter", "UNSUPPORTED", 400
+    remedy = "Change the request as the detail says."
 
 
 class NameInvalid(InvalidInput):
@@ -87,6 +103,12 @@ class BlobTooLarge(SizeInvalid):
     """The blob is over the setting `limits.blob_bytes`."""
 
     cloud, status = "RequestSizeLimitExceeded", 413
+
+
+class RequestTooLarge(InvalidInput):
+    """A management request is over the setting `limits.request_body_bytes`."""
+
+    cloud, oci, status = "RequestSizeLimitExceeded", "SIZE_INVALID", 413
 
 
 class PageInvalid(InvalidInput):
@@ -141,6 +163,8 @@ class NotAuthenticated(AppError):
     """No credential, or one that does not hold; the message says which gate refused and why."""
 
     cloud, oci, status = "AuthFailure", "UNAUTHORIZED", 401
+    gate = "credential"
+    remedy = "Log in, or send an API key or an access credential that holds."
 
 
 class LoginNeeded(NotAuthenticated):
@@ -150,21 +174,29 @@ class LoginNeeded(NotAuthenticated):
 class EndedToken(NotAuthenticated):
     """A token that was good until its time ended."""
 
+    remedy = "Log in again."
+
 
 class AccessDenied(AppError):
     """The caller is known and may not do this; `detail` carries action and resource."""
 
     cloud, oci, status = "UnauthorizedOperation", "DENIED", 403
+    gate = "policy"
+    remedy = "Ask the owner for a policy that allows this action on this resource."
 
 
 class NetworkRefused(AccessDenied):
     """The client's address is not admitted at the entry it came through."""
+
+    gate = "network"
+    remedy = "Ask the owner of the instance to admit the address."
 
 
 class NotFound(AppError):
     """A named thing does not exist, or the caller may not know that it does."""
 
     cloud, oci, status = "ResourceNotFound", "NAME_UNKNOWN", 404
+    remedy = "Look at the names; lists show what there is and what you may see of it."
 
 
 class InstanceUnknown(NotFound):
@@ -201,40 +233,54 @@ class UploadUnknown(NotFound):
     oci = "BLOB_UPLOAD_UNKNOWN"
 
 
+class OperationUnknown(NotFound):
+    """No operation of that name; the message names those that are near."""
+
+    cloud = "InvalidAction"
+    remedy = "Take one of the names that /openapi.json lists."
+
+
 class Conflict(AppError):
     """The request does not fit what stands; the message names what stands in the way."""
 
     cloud, oci, status = "ResourceInUse", "DENIED", 409
+    remedy = "Look at what stands in the way, then try again."
 
 
 class AlreadyExists(Conflict):
     """The name is taken."""
 
     cloud = "InvalidParameter.ErrorNameExists"
+    remedy = "Take another name, or use what is there."
 
 
 class NotEmpty(Conflict):
     """What should be deleted still holds things; the message names them."""
 
     cloud, status = "FailedOperation.PreconditionFailed", 412
+    remedy = "Delete what it still holds first."
 
 
 class PreconditionFailed(AppError):
     """An If-Match or If-None-Match condition does not hold (RFC 9110 section 13.1)."""
 
     cloud, oci, status = "FailedOperation.PreconditionFailed", "DENIED", 412
+    remedy = "Read it again and repeat the request with its present state."
 
 
 class MethodUnsupported(AppError):
     """The address exists, the method does not."""
 
     cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 405
+    remedy = "Use one of the methods that the header Allow names."
 
 
 class TooManyRequests(AppError):
     """A limit is reached; `retry_after` says in how many seconds to try again."""
 
     cloud, oci, status = "RequestLimitExceeded", "TOOMANYREQUESTS", 429
+    gate = "limit"
+    remedy = "Wait as many seconds as the header Retry-After says."
 
     def __init__(self, message: str, *, retry_after: int, detail: Detail | None = None) -> None:
         super().__init__(message, detail=detail)
@@ -245,7 +291,16 @@ class Unavailable(AppError):
     """A part that the answer needs does not work now; trying again later may succeed."""
 
     cloud, oci, status = "ServiceUnavailable", "UNAVAILABLE", 503
+    remedy = "Try again in a moment."
 
 
 class StartRefused(AppError):
     """The process cannot start as configured: the message is the one line that the terminal shows."""
+
+
+def conditions(of: type[AppError] = AppError) -> dict[str, type[AppError]]:
+    """The condition and all that are derived from it, by name."""
+    found = {of.__name__: of}
+    for kind in of.__subclasses__():
+        found |= conditions(kind)
+    return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 
-from roadstead.domain.identity import NOBODY, Presented
+from roadstead.domain.identity import NOBODY, Caller, Presented, anonymous
 from roadstead.errors import NotAuthenticated
 from roadstead.http.exchange import Exchange
 from roadstead.services.credentials import present_basic, present_bearer
+from roadstead.services.keys import caller_by_secret
 
 
 async def present(exchange: Exchange) -> Presented:
@@ -26,6 +27,28 @@ async def present(exchange: Exchange) -> Presented:
             return NOBODY
         return await present_basic(exchange.ctx, issuer, username, password, exchange.origin)
     raise NotAuthenticated(f"credential: the scheme {scheme[:20]!r} is not known; use Basic or Bearer")
+
+
+async def management_caller(exchange: Exchange, body: bytes) -> Caller:
+    """Who asks for an operation: by API key, by session cookie, by signature over `body`; nobody when none is there.
+
+    Raises NotAuthenticated for what does not hold. What docker logs in with does not open the management doors.
+    """
+    header = exchange.header(b"authorization")
+    scheme, _, value = header.partition(" ")
+    if not header:
+        return anonymous(exchange.origin)
+    if scheme.lower() == "basic":
+        secret_id, secret_key = basic(value)
+        if secret_key.startswith("rs1."):
+            raise NotAuthenticated(
+                "credential: an access credential opens the registry, not the API; send an API key as "
+                "SecretId:SecretKey"
+            )
+        return await caller_by_secret(exchange.ctx, secret_id, secret_key, exchange.origin)
+    raise NotAuthenticated(
+        f"credential: the scheme {scheme[:20]!r} does not open the API; send an API key by Basic, SecretId:SecretKey"
+    )
 
 
 def basic(value: str) -> tuple[str, str]:

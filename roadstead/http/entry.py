@@ -10,15 +10,16 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from roadstead.domain.identity import Door, Origin
+from roadstead.domain import identity
+from roadstead.domain.identity import Origin
 from roadstead.errors import AppError
-from roadstead.http import health, oci, token, welcome
-from roadstead.http.errors import fault, render_oci, unknown_path
+from roadstead.http import api, health, oci, openapi, token, welcome
+from roadstead.http.errors import fault, render_oci, render_problem, unknown_path
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
 from roadstead.services.context import Context
@@ -43,16 +44,17 @@ class Entry:
             await health.serve(self._ctx, scope, send)
             return
         began = time.perf_counter()
-        exchange = Exchange(self._ctx, scope, receive, send, self._origin(scope))
+        door = _door(path)
+        exchange = Exchange(self._ctx, scope, receive, send, self._origin(scope, door))
         try:
             await self._admit(exchange)
-            await _door(path)(exchange)
+            await door.serve(exchange)
         except AppError as error:
-            await self._refuse(exchange, error)
+            await self._refuse(exchange, door, error)
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001  the last place that can still answer and log
-            await self._refuse(exchange, fault(exchange, error))
+            await self._refuse(exchange, door, fault(exchange, error))
         if self._log_requests:
             _log.info(
                 "request",
@@ -68,7 +70,7 @@ class Entry:
         """The exchange knows its instance and its client's own address, and the network gate has let it in."""
         directory = self._ctx.instances
         label = directory.label(exchange.header(b"host"))
-        instance = directory.known(label) or await directory.find(label)
+        instance = exchange.instance = directory.known(label) or await directory.find(label)
         forwarded_for = exchange.header(b"x-forwarded-for")
         if forwarded_for:
             address = self._ctx.proxies.client(exchange.origin.address, forwarded_for)
@@ -76,27 +78,41 @@ class Entry:
         exchange.instance = instance
         exchange.instance = await admit_client(self._ctx, instance, exchange.origin.address)
 
-    def _origin(self, scope: Scope) -> Origin:
+    def _origin(self, scope: Scope, door: _Door) -> Origin:
         client = scope.get("client")
-        door = Door.TOKEN if scope["path"] == "/service/token" else Door.REGISTRY
-        return Origin(door, client[0] if client else "unknown", f"{self._run}{next(self._count):08x}")
+        return Origin(door.name, client[0] if client else "unknown", f"{self._run}{next(self._count):08x}")
 
-    async def _refuse(self, exchange: Exchange, error: AppError) -> None:
+    async def _refuse(self, exchange: Exchange, door: _Door, error: AppError) -> None:
         if exchange.started:
             # Half an answer is out; only closing the connection tells the client that it is not whole.
             raise ConnectionResetError from error
-        await render_oci(exchange, error)
+        await door.refuse(exchange, error)
 
 
-def _door(path: str) -> Callable[[Exchange], Awaitable[None]]:
-    if path.startswith("/v2/") or path == "/v2":
-        return oci.serve
-    if path == "/service/token":
-        return token.serve
-    if path == "/":
-        return welcome.serve
-    return _nowhere
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """One way in: its name in the audit, who answers there, and how it tells a condition met before it opens."""
+
+    name: identity.Door
+    serve: Callable[[Exchange], Awaitable[None]]
+    refuse: Callable[[Exchange, AppError], Awaitable[None]]
 
 
 async def _nowhere(exchange: Exchange) -> None:
     raise unknown_path(exchange.path)
+
+
+_REGISTRY = _Door(identity.Door.REGISTRY, oci.serve, oci.refuse)
+_TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
+_API = _Door(identity.Door.API, api.serve, render_problem)
+_OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
+_WELCOME = _Door(identity.Door.REGISTRY, welcome.serve, render_oci)
+_NOWHERE = _Door(identity.Door.REGISTRY, _nowhere, render_oci)
+
+
+def _door(path: str) -> _Door:
+    if path.startswith("/v2/") or path == "/v2":
+        return _REGISTRY
+    if path.startswith("/api/v1/") or path == "/api/v1":
+        return _API
+    return {"/service/token": _TOKEN, "/": _WELCOME, "/openapi.json": _OPENAPI}.get(path, _NOWHERE)

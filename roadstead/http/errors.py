@@ -1,4 +1,8 @@
-"""One condition, rendered as each door's protocol has it. No other module writes an error body."""
+"""One condition, rendered as each door's protocol has it. No other module writes an error body.
+
+A refusal explains itself at every door: which gate said no, to which action on which resource, why, and under which
+request id the owner finds the whole decision.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +21,72 @@ from roadstead.errors import (
 from roadstead.http.exchange import JSON, Exchange, Headers
 from roadstead.services.refusals import Attempt
 
+# Where the problems of our own API are explained; their types are addresses below it.
+PROBLEMS = "/api/v1/problems/"
+_PROBLEM: tuple[bytes, bytes] = (b"content-type", b"application/problem+json")
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
-def oci_body(error: AppError, request_id: str) -> bytes:
+def explained(exchange: Exchange, error: AppError) -> dict[str, object]:
+    """The detail of the error; that of a refusal says gate, action, resource and reason."""
+    detail = dict(error.detail or {})
+    if error.gate:
+        action, resource = exchange.asked if exchange.asked[0] else ("connect", exchange.here)
+        detail = {"gate": error.gate, "action": action, "resource": resource, "reason": error.reason} | detail
+    return detail | {"request_id": exchange.origin.request_id}
+
+
+def oci_body(exchange: Exchange, error: AppError) -> bytes:
     """The error as distribution-spec "Error Codes" has it; the detail carries the request id."""
-    detail = {**(error.detail or {}), "request_id": request_id}
-    return msgspec.json.encode({"errors": [{"code": error.oci, "message": error.message, "detail": detail}]})
+    told = {"code": error.oci, "message": error.message, "detail": explained(exchange, error)}
+    return msgspec.json.encode({"errors": [told]})
+
+
+def problem(exchange: Exchange, error: AppError) -> dict[str, object]:
+    """The error as RFC 9457 has it; members of our own are spelled as the API spells fields."""
+    kind = type(error)
+    detail = explained(exchange, error)
+    return {
+        "type": f"{PROBLEMS}{kind.__name__}",
+        "title": (kind.__doc__ or "").partition("\n")[0].rstrip("."),
+        "status": error.status,
+        "detail": error.message,
+        "Code": error.cloud,
+        "Remedy": str(detail.pop("remedy", error.remedy)),
+        **{"".join(part.capitalize() for part in name.split("_")): value for name, value in detail.items()},
+    }
+
+
+async def render_problem(exchange: Exchange, error: AppError) -> None:
+    """The error has been sent as problem JSON, with the headers that its kind needs."""
+    note(exchange, error)
+    headers = [_PROBLEM, (b"cache-control", b"no-store"), *_headers_of(error)]
+    if isinstance(error, NotAuthenticated) and not exchange.header(b"cookie"):
+        # A browser would ask its user for a key; only clients without a session are told of this way.
+        headers.append((b"www-authenticate", b'Basic realm="SecretId and SecretKey", charset="UTF-8"'))
+    await exchange.answer(error.status, headers, msgspec.json.encode(problem(exchange, error)))
 
 
 async def render_oci(exchange: Exchange, error: AppError, *, scope: str = "") -> None:
     """The error has been sent in the registry protocol's form, with the headers that its kind needs."""
     note(exchange, error)
-    headers: Headers = [JSON]
-    status = error.status
+    headers: Headers = [JSON, *_headers_of(error)]
     if isinstance(error, NotAuthenticated):
         headers.append((b"www-authenticate", challenge(exchange, error, scope).encode("latin-1", "replace")))
-    if isinstance(error, TooManyRequests):
-        headers.append((b"retry-after", b"%d" % error.retry_after))
-    if isinstance(error, MethodUnsupported) and error.detail and "allow" in error.detail:
-        headers.append((b"allow", str(error.detail["allow"]).encode()))
     if isinstance(error, RangeInvalid) and error.detail and "location" in error.detail:
         headers.append((b"location", str(error.detail["location"]).encode()))
         headers.append((b"range", f"0-{max(0, int(str(error.detail['offset'])) - 1)}".encode()))
-    await exchange.answer(status, headers, oci_body(error, exchange.origin.request_id))
+    await exchange.answer(error.status, headers, oci_body(exchange, error))
+
+
+def _headers_of(error: AppError) -> Headers:
+    """The headers that the condition has at every door."""
+    if isinstance(error, TooManyRequests):
+        return [(b"retry-after", b"%d" % error.retry_after)]
+    if isinstance(error, MethodUnsupported) and error.detail and "allow" in error.detail:
+        return [(b"allow", str(error.detail["allow"]).encode())]
+    return []
 
 
 def note(exchange: Exchange, error: AppError) -> None:

@@ -30,6 +30,7 @@ class Exchange:
 
     __slots__ = (
         "_headers",
+        "asked",
         "ctx",
         "instance",
         "method",
@@ -51,6 +52,8 @@ class Exchange:
         self.path: str = scope["path"]
         self.origin = origin
         self.presented: Presented = NOBODY
+        # The action and the resource that a refusal names; empty: reaching the instance at all.
+        self.asked = ("", "")
         self._headers = _joined(scope["headers"])
         # Of the answer; 0 until its head is sent.
         self.status = 0
@@ -59,6 +62,11 @@ class Exchange:
     def started(self) -> bool:
         """Whether the head of the answer is sent."""
         return self.status > 0
+
+    @property
+    def here(self) -> str:
+        """The instance as a resource; only once the entry has found it."""
+        return f"instance/{self.instance.row.registry_id}"
 
     @property
     def asker(self) -> Asker:

@@ -6,14 +6,15 @@ themselves (`prod/manifests/app` is a name). The handlers parse, call one servic
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from roadstead.domain.identity import CredentialKind
+from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
-from roadstead.errors import AppError, LoginNeeded, MethodUnsupported, NameInvalid
+from roadstead.errors import AppError, InvalidInput, LoginNeeded, MethodUnsupported, NameInvalid
 from roadstead.http import images, layers
 from roadstead.http.caller import present
 from roadstead.http.errors import render_oci, unknown_path
@@ -88,7 +89,32 @@ async def serve(exchange: Exchange) -> None:
     except AppError as error:
         if exchange.started:
             raise
-        await render_oci(exchange, error, scope=_scope(exchange, address))
+        await _refuse(exchange, address, error)
+
+
+async def refuse(exchange: Exchange, error: AppError) -> None:
+    """The request under /v2/ has been answered with the condition that it met before this door."""
+    await _refuse(exchange, match(exchange.path), error)
+
+
+async def _refuse(exchange: Exchange, address: Address | None, error: AppError) -> None:
+    exchange.asked = _asked(exchange, address)
+    await render_oci(exchange, error, scope=_scope(exchange, address))
+
+
+def _asked(exchange: Exchange, address: Address | None) -> tuple[str, str]:
+    """The action and the resource that the request is about."""
+    if address is None or address.kind == "ping":
+        return exchange.asked
+    place = f"repository/{exchange.instance.row.registry_id}"
+    if address.kind == "catalog":
+        return Action.LIST, f"{place}/*"
+    action = Action.PUSH
+    if exchange.method in {"GET", "HEAD"} and address.kind != "upload":
+        action = Action.PULL
+    elif exchange.method == "DELETE" and address.kind != "upload":
+        action = Action.DELETE
+    return action, f"{place}/{address.repository}"
 
 
 async def _dispatch(exchange: Exchange, address: Address) -> None:
@@ -113,15 +139,18 @@ def _scope(exchange: Exchange, address: Address | None) -> str:
     if address.kind == "catalog":
         return "registry:catalog:*"
     if address.kind in {"upload", "uploads"}:
-        sources = exchange.query().get("from", ())
-        return " ".join([*_repository_scope(address.repository, "pull,push"), *_scopes_of(sources)])
+        return " ".join([*_repository_scope(address.repository, "pull,push"), *_scopes_of_sources(exchange)])
     # A HEAD of a blob is a push's first question, and some clients keep the first token that they get.
     words = "pull,push" if (address.kind, exchange.method) == ("blobs", "HEAD") else _SCOPE_WORDS.get(exchange.method)
     return " ".join(_repository_scope(address.repository, words or "pull,push"))
 
 
-def _scopes_of(sources: Iterable[str]) -> list[str]:
+def _scopes_of_sources(exchange: Exchange) -> list[str]:
     """A mount reads its source, which a token must cover too."""
+    try:
+        sources = exchange.query().get("from", [])
+    except InvalidInput:  # which is what the request is refused for
+        return []
     return [scope for source in sources for scope in _repository_scope(source, "pull")]
 
 

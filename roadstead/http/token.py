@@ -17,6 +17,7 @@ from roadstead.services.grants import Grant, from_refresh_token, grant
 
 async def serve(exchange: Exchange) -> None:
     """The token request has been answered."""
+    exchange.asked = ("token", exchange.here)
     try:
         if exchange.method == "GET":
             await _by_query(exchange)

@@ -152,11 +152,11 @@ def check_network(instance: ServedInstance, address: str) -> None:
     verdict = instance.network.verdict(address)
     if verdict.admitted:
         return
+    remedy = f"roadstead network open && roadstead network allow {address}"
     raise NetworkRefused(
         f"network: {address} came in at the {verdict.entry} entry of instance {instance.row.name!r} and "
-        f"{verdict.reason}; its owner can admit it with: roadstead network open && "
-        f"roadstead network allow {address}",
-        detail={"gate": "network", "entry": str(verdict.entry), "address": address, "reason": verdict.reason},
+        f"{verdict.reason}; its owner can admit it with: {remedy}",
+        detail={"entry": str(verdict.entry), "address": address, "reason": verdict.reason, "remedy": remedy},
     )
 
 

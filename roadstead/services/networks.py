@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from roadstead.domain.network import PublicEntry, parse_cidr
 from roadstead.errors import Conflict, NotFound
 from roadstead.metadata import instances
+from roadstead.services.fields import Cidr, RegistryId
 from roadstead.services.operations import Call, Wire, operation
 
 _INSTANCE = "instance/{registry_id}"
@@ -17,50 +19,52 @@ _INSTANCE = "instance/{registry_id}"
 class ManageExternalEndpoint(Wire, frozen=True, kw_only=True):
     """Create opens the public entry, Delete closes it."""
 
-    registry_id: str
-    operation: Literal["Create", "Delete"]
+    registry_id: RegistryId
+    operation: Annotated[Literal["Create", "Delete"], Meta(description="`Create` opens, `Delete` closes.")]
 
 
 class InstanceOnly(Wire, frozen=True, kw_only=True):
     """Which instance."""
 
-    registry_id: str
+    registry_id: RegistryId
 
 
 class EntryStatus(Wire, frozen=True, kw_only=True):
     """The state of the public entry."""
 
-    status: str
-    reason: str = ""
+    status: Annotated[str, Meta(description="State of the entry.", examples=["Opened"])]
+    reason: Annotated[str, Meta(description="Why it is so, when something went wrong.")] = ""
 
 
 class CreateSecurityPolicy(Wire, frozen=True, kw_only=True):
     """One IPv4 or IPv6 address or CIDR that the public entry shall admit."""
 
-    registry_id: str
-    cidr_block: str
-    description: str = ""
+    registry_id: RegistryId
+    cidr_block: Cidr
+    description: Annotated[str, Meta(description="Whose address it is, up to 200 characters.")] = ""
 
 
 class DeleteSecurityPolicy(Wire, frozen=True, kw_only=True):
     """Which entry of the allowlist."""
 
-    registry_id: str
-    cidr_block: str
+    registry_id: RegistryId
+    cidr_block: Cidr
 
 
 class SecurityPolicy(Wire, frozen=True, kw_only=True):
     """One entry of the allowlist."""
 
-    policy_index: int
-    cidr_block: str
-    description: str
+    policy_index: Annotated[int, Meta(description="Place in the list, from 0.")]
+    cidr_block: Cidr
+    description: Annotated[str, Meta(description="Whose address it is.")]
 
 
 class SecurityPolicies(Wire, frozen=True, kw_only=True):
     """The whole allowlist."""
 
-    security_policy_set: list[SecurityPolicy] = msgspec.field(default_factory=list)
+    security_policy_set: Annotated[list[SecurityPolicy], Meta(description="The entries, by address.")] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 @operation(resource=_INSTANCE, changes=True)
@@ -77,7 +81,7 @@ async def describe_external_endpoint_status(call: Call, request: InstanceOnly) -
     return EntryStatus(status=call.here.public_entry)
 
 
-@operation(resource=_INSTANCE, changes=True)
+@operation(resource=_INSTANCE, changes=True, raises=(Conflict,))
 async def create_security_policy(call: Call, request: CreateSecurityPolicy) -> InstanceOnly:
     """Add an address or CIDR to the allowlist of the public entry."""
     cidr = str(parse_cidr(request.cidr_block))
@@ -86,7 +90,7 @@ async def create_security_policy(call: Call, request: CreateSecurityPolicy) -> I
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
-@operation(resource=_INSTANCE, changes=True)
+@operation(resource=_INSTANCE, changes=True, raises=(NotFound,))
 async def delete_security_policy(call: Call, request: DeleteSecurityPolicy) -> InstanceOnly:
     """Remove an address or CIDR from the allowlist of the public entry."""
     cidr = str(parse_cidr(request.cidr_block))

@@ -47,7 +47,8 @@ class PageRequest(Wire, frozen=True, kw_only=True):
     )
     last: Annotated[str, Meta(description="`Last` of the page before; empty for the first one.")] = ""
     offset: Annotated[
-        int | None, Meta(ge=0, description="Entries to skip instead of Last; slower the deeper it goes.")
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Entries to skip instead of Last; slower the deeper it goes."),
     ] = None
 
 

@@ -62,6 +62,16 @@ async def add_sub_account(ctx: Context, name: str = "builder") -> Login:
     return Login(uin, f"rs1.{credential_id}.{secret}", credential_id)
 
 
+async def add_api_key(ctx: Context, uin: str) -> tuple[str, str]:
+    """SecretId and SecretKey of a new API key of the account."""
+    secret_id, secret_key = f"AKID{random_id(32)}", random_secret()
+    async with ctx.database.write() as tx:
+        account = await accounts.get(tx, uin=uin)
+        assert account is not None
+        await accounts.add_api_key(tx, account.id, secret_id, ctx.secrets.seal(secret_key.encode()), ctx.clock())
+    return secret_id, secret_key
+
+
 async def set_account_enabled(ctx: Context, uin: str, enabled: bool) -> None:
     """The account is enabled or disabled."""
     async with ctx.database.write() as tx:

@@ -69,7 +69,16 @@ async def test_this_host_is_let_in(ctx: Context, address: str) -> None:
         assert (await client.get("/v2/")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v2/", "/service/token", "/", "/nowhere", "/v2/library/app/tags/list"])
+PLACES = {
+    "/v2/": ("connect", "instance/{}"),
+    "/service/token": ("connect", "instance/{}"),
+    "/": ("connect", "instance/{}"),
+    "/nowhere": ("connect", "instance/{}"),
+    "/v2/library/app/tags/list": ("tcr:PullRepository", "repository/{}/library/app"),
+}
+
+
+@pytest.mark.parametrize("path", PLACES)
 async def test_others_are_refused_at_every_door_and_told_the_remedy(ctx: Context, path: str) -> None:
     async with open_client(ctx, address="192.0.2.9", login=True) as client:
         answer = await client.get(path)
@@ -78,13 +87,29 @@ async def test_others_are_refused_at_every_door_and_told_the_remedy(ctx: Context
     assert error["code"] == "DENIED"
     assert error["message"].startswith("network: 192.0.2.9 ")
     assert "roadstead network open && roadstead network allow 192.0.2.9" in error["message"]
+    action, resource = PLACES[path]
     assert error["detail"] == {
         "gate": "network",
+        "action": action,
+        "resource": resource.format(await registry_id(ctx)),
         "entry": "public",
         "address": "192.0.2.9",
         "reason": "the public entry is closed",
+        "remedy": "roadstead network open && roadstead network allow 192.0.2.9",
         "request_id": answer.headers["x-request-id"],
     }
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/DescribeNamespaces", "/openapi.json"])
+async def test_others_are_refused_at_the_doors_of_the_api_in_its_own_form(ctx: Context, path: str) -> None:
+    async with open_client(ctx, address="192.0.2.9") as client:
+        answer = await client.post(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    problem = answer.json()
+    assert problem["Gate"] == "network" and problem["Address"] == "192.0.2.9"
+    assert (problem["Action"], problem["Resource"]) == ("connect", f"instance/{await registry_id(ctx)}")
+    assert problem["Remedy"] == "roadstead network open && roadstead network allow 192.0.2.9"
+    assert problem["RequestId"] == answer.headers["x-request-id"]
 
 
 async def test_an_open_entry_admits_what_its_allowlist_names_at_once(ctx: Context) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from roadstead.errors import (
     AppError,
     MethodUnsupported,
     NotAuthenticated,
+    NotFound,
     RangeInvalid,
     TooManyRequests,
 )
-from roadstead.http.errors import render_oci
+from roadstead.http.errors import render_oci, render_problem
 from roadstead.http.exchange import Exchange
 from roadstead.services.context import Context
 from tests.factories.accounts import origin
@@ -60,14 +62,21 @@ async def nothing() -> Message:
     raise AssertionError("an error is told without reading the request")
 
 
-async def told(ctx: Context, error: AppError, *, method: str = "GET", scope: str = "", **headers: str) -> Told:
+async def told(
+    ctx: Context,
+    error: AppError,
+    *,
+    method: str = "GET",
+    renderer: Callable[[Exchange, AppError], Awaitable[None]] = render_oci,
+    **headers: str,
+) -> Told:
     """How that error is told to a client of registry.test."""
     sent = [(b"host", b"registry.test:5000"), *((name.encode(), text.encode()) for name, text in headers.items())]
     answer = Told()
     request: dict[str, Any] = {"method": method, "path": "/v2/", "scheme": "http", "headers": sent}
     exchange = Exchange(ctx, request, nothing, answer.send, origin())
     exchange.instance = await ctx.instances.find("default")
-    await render_oci(exchange, error, scope=scope)
+    await renderer(exchange, error)
     return answer
 
 
@@ -81,11 +90,11 @@ def made(kind: type[AppError]) -> AppError:
 async def test_every_condition_has_the_shape_of_the_specification(ctx: Context, kind: type[AppError]) -> None:
     answer = await told(ctx, made(kind))
     assert answer.status == kind.status
-    assert json.loads(answer.body) == {
-        "errors": [
-            {"code": kind.oci, "message": "the reason", "detail": {"more": 1, "request_id": origin().request_id}}
-        ]
-    }
+    detail = {"more": 1, "request_id": origin().request_id}
+    if kind.gate:
+        reached = f"instance/{(await ctx.instances.find('default')).row.registry_id}"
+        detail |= {"gate": kind.gate, "action": "connect", "resource": reached, "reason": "the reason"}
+    assert json.loads(answer.body) == {"errors": [{"code": kind.oci, "message": "the reason", "detail": detail}]}
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["content-length"] == str(len(answer.body))
     assert answer.headers["x-request-id"] == origin().request_id
@@ -100,7 +109,7 @@ async def test_to_head_the_body_is_not_sent_but_its_length_is(ctx: Context) -> N
 
 
 async def test_an_error_without_detail_still_names_the_request(ctx: Context) -> None:
-    answer = await told(ctx, AccessDenied("no"))
+    answer = await told(ctx, NotFound("no"))
     assert json.loads(answer.body)["errors"][0]["detail"] == {"request_id": origin().request_id}
 
 
@@ -126,12 +135,15 @@ async def test_the_challenge_says_where_tokens_are_had_and_for_what(ctx: Context
     service = (await ctx.instances.find("default")).row.registry_id
     start = f'Bearer realm="http://registry.test:5000/service/token",service="{service}"'
     scope = "repository:library/app:pull"
+    scoped = partial(render_oci, scope=scope)
     assert (await told(ctx, NotAuthenticated("no"))).headers["www-authenticate"] == start
-    with_scope = await told(ctx, NotAuthenticated("no"), scope=scope)
+    with_scope = await told(ctx, NotAuthenticated("no"), renderer=scoped)
     assert with_scope.headers["www-authenticate"] == f'{start},scope="{scope}"'
     wrong = await told(ctx, NotAuthenticated("no"), authorization="Bearer x")
     assert wrong.headers["www-authenticate"] == f'{start},error="invalid_token"'
-    narrow = await told(ctx, NotAuthenticated("no", detail={"action": "pull"}), scope=scope, authorization="Bearer x")
+    narrow = await told(
+        ctx, NotAuthenticated("no", detail={"action": "pull"}), renderer=scoped, authorization="Bearer x"
+    )
     assert narrow.headers["www-authenticate"] == f'{start},scope="{scope}",error="insufficient_scope"'
 
 
@@ -176,3 +188,38 @@ async def test_a_foreseen_condition_is_not_logged(ctx: Context, capsys: pytest.C
             assert (await client.get("/v2/library/app/manifests/v1")).status_code == 401
             assert (await client.get("/nowhere")).status_code == 400
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", conditions(), ids=lambda kind: kind.__name__)
+async def test_every_condition_is_a_problem_of_rfc_9457(ctx: Context, kind: type[AppError]) -> None:
+    answer = await told(ctx, made(kind), renderer=render_problem)
+    assert answer.status == kind.status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert ("retry-after" in answer.headers) == (kind.status == 429)
+    assert ("www-authenticate" in answer.headers) == (kind.status == 401)
+    problem = json.loads(answer.body)
+    expected = {
+        "type": f"/api/v1/problems/{kind.__name__}",
+        "status": kind.status,
+        "detail": "the reason",
+        "Code": kind.cloud,
+        "Remedy": kind.remedy,
+        "RequestId": origin().request_id,
+        "More": 1,
+    }
+    assert expected.items() <= problem.items()
+    assert problem["title"] and kind.remedy.endswith(".")
+    assert ("Gate" in problem) == (kind.status in {401, 403, 429})
+
+
+async def test_a_browser_with_a_session_is_not_asked_for_a_key(ctx: Context) -> None:
+    answer = await told(ctx, NotAuthenticated("no"), renderer=render_problem, cookie="session=x")
+    assert "www-authenticate" not in answer.headers
+
+
+async def test_a_remedy_of_its_own_wins(ctx: Context) -> None:
+    problem = json.loads(
+        (await told(ctx, NotFound("no", detail={"remedy": "Do this."}), renderer=render_problem)).body
+    )
+    assert problem["Remedy"] == "Do this."
+    assert "remedy" not in problem
