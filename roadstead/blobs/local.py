@@ -1,8 +1,9 @@
 """Blobs as files below one folder: a key is a path, and what is not finished lies in `tmp/`.
 
 Nothing is ever written under a key. Bytes go to a file in `tmp/`, are flushed, and take their name by a rename, which
-the file system does whole or not at all. `assemble` also flushes the folders that hold the names, so that after its
-return a power failure loses neither bytes nor name. Whatever waits for the disk runs in the store's own threads.
+the file system does whole or not at all. `assemble` and `write` also flush the folders that hold the names, so that
+after their return a power failure loses neither bytes nor name. Whatever waits for the disk runs in the store's own
+threads.
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ class LocalStore:
             finally:
                 self._receiving -= 1
         return sink.size
+
+    async def write(self, key: str, data: bytes) -> None:
+        """`key` holds `data`, durably, whole or not at all."""
+        with _disk_errors():
+            await self._run(self._tree.write, data, self._tree.path(key))
 
     async def assemble(self, parts: Sequence[str], key: str) -> None:
         """`key` holds the parts' bytes in order, durably, whole or not at all; the parts are gone."""

@@ -35,6 +35,10 @@ class MemoryStore:
         self._blobs[key] = bytes(sink.data)
         return len(sink.data)
 
+    async def write(self, key: str, data: bytes) -> None:
+        """`key` holds `data`."""
+        self._blobs[valid_key(key)] = data
+
     async def assemble(self, parts: Sequence[str], key: str) -> None:
         """`key` holds the parts' bytes in order; the parts are gone."""
         whole = b"".join([self._get(valid_key(part)) for part in parts])

@@ -95,6 +95,11 @@ class ObjectStore:
             raise
         return sink.size
 
+    async def write(self, key: str, data: bytes) -> None:
+        """`key` holds `data`, whole or not at all."""
+        with _service_errors():
+            await obstore.put_async(self._service, self._object(key), data)
+
     async def assemble(self, parts: Sequence[str], key: str) -> None:
         """`key` holds the parts' bytes in order, whole or not at all; the parts are gone."""
         target = self._object(key)

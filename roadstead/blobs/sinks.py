@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from roadstead.blobs.trees import create
 from roadstead.domain.reference import Hasher
 
-HASH_BEHIND_FROM = 4 << 20
+HASH_BEHIND_FROM = 1 << 20
 WRITEBACK_EVERY = 8 << 20
 
 _READ_BACK = 256 << 10

@@ -37,6 +37,13 @@ class Body(Protocol):
         """The bytes announced by Content-Length; None when the body is chunked."""
         ...
 
+    async def at_once(self, most: int) -> bytes | None:
+        """The whole body, if it has no more than `most` bytes and is simple to get; otherwise `into` still gives all.
+
+        Raises ConnectionError when the client goes first.
+        """
+        ...
+
     async def into(self, sink: Sink, limit: int) -> int:
         """Every byte of the body has gone into `sink`, off the event loop; returns how many.
 
@@ -90,6 +97,10 @@ class BlobStore(Protocol):
         Whole or not at all: when the body breaks off, nothing stays. The *name* is only sure to outlive a power
         failure after `assemble`. Raises what `Body.into` raises.
         """
+        ...
+
+    async def write(self, key: str, data: bytes) -> None:
+        """`key` holds `data`, a few bytes, durably, whole or not at all; an existing `key` is replaced at once."""
         ...
 
     async def assemble(self, parts: Sequence[str], key: str) -> None:

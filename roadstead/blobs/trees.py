@@ -49,6 +49,20 @@ class FileTree:
         """`source` is now called `target`; the name is not sure to outlive a power failure."""
         self._rename(source, target, durably=False)
 
+    def write(self, data: bytes, target: Path) -> None:
+        """`target` holds `data`, and both it and its name are flushed."""
+        path = self.new_path()
+        try:
+            _fill(path, data)
+        except FileNotFoundError:
+            self.prepare()
+            _fill(path, data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._rename(path, target)
+        self._flush_name(target)
+
     def assemble(self, parts: Sequence[Path], target: Path) -> None:
         """`target` holds the parts in order and its name is flushed; the parts are gone."""
         if len(parts) == 1:
@@ -56,13 +70,11 @@ class FileTree:
         elif parts:
             self._join(parts, target)
         else:
-            self._make_empty(target)
+            self.write(b"", target)
         for folder in {part.parent for part in parts} - {target.parent}:
             self._remove_empty(folder)
         # The parts' folder is not flushed: should a power failure bring an old name back, the collector removes it.
-        # A deletion may have removed the target's folder meanwhile, and with it what would have to last.
-        with suppress(FileNotFoundError):
-            _flush_folder(target.parent)
+        self._flush_name(target)
 
     def delete(self, path: Path) -> None:
         """`path` is gone, and the folders that it leaves empty."""
@@ -124,15 +136,10 @@ class FileTree:
         for part in parts[1:]:
             part.unlink(missing_ok=True)
 
-    def _make_empty(self, target: Path) -> None:
-        self.prepare()
-        path = self.new_path()
-        file = create(path)
-        try:
-            os.fdatasync(file)
-        finally:
-            os.close(file)
-        self._rename(path, target)
+    def _flush_name(self, target: Path) -> None:
+        # A deletion may have removed the target's folder meanwhile, and with it what would have to last.
+        with suppress(FileNotFoundError):
+            _flush_folder(target.parent)
 
     def _rename(self, source: Path, target: Path, *, durably: bool = True) -> None:
         while True:
@@ -182,6 +189,18 @@ def create(path: Path) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
+
+
+def _fill(path: Path, data: bytes) -> None:
+    """`path` is a new file of these bytes, which are on the medium."""
+    file = create(path)
+    try:
+        written = 0
+        while written < len(data):
+            written += os.write(file, memoryview(data)[written:])
+        os.fdatasync(file)
+    finally:
+        os.close(file)
 
 
 def _is_locked(path: Path) -> bool:

@@ -89,13 +89,35 @@ class StreamedBody:
     """A body that comes as ASGI messages."""
 
     def __init__(self, receive: Receive, length: int | None) -> None:
-        self._receive = receive
+        self._pieces = _pieces(receive)
         self._length = length
+        self._begun = b""
 
     @property
     def length(self) -> int | None:
         """The bytes announced by Content-Length; None when the body is chunked."""
         return self._length
+
+    async def at_once(self, most: int) -> bytes | None:
+        """The whole body if it has no more than `most` bytes; None otherwise. Raises ClientGone."""
+        if (self._length or 0) > most:
+            return None
+        async for piece in self._pieces:
+            self._begun += piece
+            if len(self._begun) > most:
+                return None
+        self._check_end(len(self._begun))
+        return self._begun
+
+    def _check_end(self, total: int) -> None:
+        if self._length not in {None, total}:
+            raise ClientGone(f"the body has {total} bytes, Content-Length says {self._length}")
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        if self._begun:
+            yield self._begun
+        async for piece in self._pieces:
+            yield piece
 
     async def into(self, sink: Sink, limit: int) -> int:
         """Every byte of the body has gone into `sink`; returns how many. Raises BlobTooLarge and ClientGone."""
@@ -104,13 +126,12 @@ class StreamedBody:
         total = 0
         feeder = _Feeder(sink)
         try:
-            async for piece in _pieces(self._receive):
+            async for piece in self._all():
                 total += len(piece)
                 if total > limit:
                     raise too_large(limit)
                 await feeder.add(piece)
-            if self._length not in {None, total}:
-                raise ClientGone(f"the body has {total} bytes, Content-Length says {self._length}")
+            self._check_end(total)
             await feeder.finish()
         finally:
             await feeder.settle()

@@ -176,6 +176,9 @@ class _NoBody:
 
     length = 0
 
+    async def at_once(self, most: int) -> bytes:
+        return b""
+
     async def into(self, sink: Sink, limit: int) -> int:
         return 0
 

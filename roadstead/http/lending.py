@@ -123,6 +123,10 @@ class Connection(Protocol):
         """The bytes of the body that arrived with the head; they are the caller's now."""
         ...
 
+    def take_whole(self, most: int) -> bytes | None:
+        """The body, taken, if all of it came with the head and it has no more than `most` bytes; None otherwise."""
+        ...
+
     def end_body(self, rest: bytes) -> None:
         """The body is complete and `rest` came after it."""
         ...
@@ -147,6 +151,10 @@ class LentBody:
     def length(self) -> int | None:
         """The bytes announced by Content-Length; None when the body is chunked."""
         return self._length
+
+    async def at_once(self, most: int) -> bytes | None:
+        """The whole body, if it came with the head and has no more than `most` bytes; None otherwise."""
+        return self._cycle.take_whole(most)
 
     async def into(self, sink: Sink, limit: int) -> int:
         """Every byte of the body has gone into `sink`; returns how many. Raises BlobTooLarge and ClientGone."""
@@ -192,6 +200,10 @@ class LendingCycle(RequestResponseCycle):
             return await super().receive()
         finally:
             timer.cancel()
+
+    def take_whole(self, most: int) -> bytes | None:
+        """The body, if it came with the head and has no more than `most` bytes: no thread is worth its while."""
+        return None if self._body_lost else self._connection.take_whole(most)
 
     async def receive_into(self, sink: Sink, length: int | None, limit: int) -> int:
         """Every byte of the body has gone into `sink`, by a transfer thread if one is free."""

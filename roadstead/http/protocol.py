@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from roadstead.config import Settings
 from roadstead.http.bodies import SMALL
-from roadstead.http.framing import ChunkedFraming, Framing, MalformedBody, SizedFraming
+from roadstead.http.framing import LINE_BYTES, ChunkedFraming, Framing, MalformedBody, SizedFraming
 from roadstead.http.lending import Lender, LendingCycle, LentBody
 from roadstead.http.transfer import Sending
 
@@ -301,6 +301,24 @@ class LendingProtocol(HttpToolsProtocol):
         """The bytes of the body that arrived with the head; they are the caller's now."""
         held, self._held = self._held, b""
         return held
+
+    def take_whole(self, most: int) -> bytes | None:
+        """The body, taken, if all of it came with the head and it has no more than `most` bytes; None otherwise."""
+        # A body with a length is only held when it is large.
+        if self._phase is not Phase.HELD or self.unread is not None:
+            return None
+        # The lines of the chunks have their place too; in tiny chunks a body may pass for larger than it is.
+        window = 2 * most + LINE_BYTES
+        framing = ChunkedFraming()
+        try:
+            body, rest = framing.take(self._held[:window])
+        except MalformedBody:
+            return None
+        if not framing.done or len(body) > most:
+            return None
+        rest, self._held = rest + self._held[window:], b""
+        self.end_body(rest)
+        return body
 
     def open_body(self) -> None:
         """The body comes by receive()."""

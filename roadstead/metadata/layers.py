@@ -41,6 +41,8 @@ class Upload:
     size: int
     digest: str
     ends_at: datetime
+    # All of its bytes while they are few; None once they lie in parts.
+    data: bytes | None = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,28 @@ _FULL = Prepared(
 )
 _SESSION = Prepared(
     lambda _: sa.select(
-        _u.id, _u.instance_id, _u.region, _u.repository, _u.algorithm, _u.size, _u.digest, _u.ends_at
+        _u.id, _u.instance_id, _u.region, _u.repository, _u.algorithm, _u.size, _u.digest, _u.ends_at, _u.data
     ).where(
         _u.id == sa.bindparam("upload"),
         _u.instance_id == sa.bindparam("instance"),
         _u.repository == sa.bindparam("repository"),
+    )
+)
+_MOVE = Prepared(
+    lambda _: (
+        sa.update(uploads)
+        .where(
+            _u.id == sa.bindparam("upload"),
+            _u.size == sa.bindparam("from_size"),
+            _u.digest == sa.bindparam("from_digest"),
+            sa.or_(_u.data.is_not(None), sa.bindparam("from_parts", type_=sa.Boolean)),
+        )
+        .values(
+            size=sa.bindparam("to_size", type_=sa.BigInteger),
+            digest=sa.bindparam("to_digest", type_=sa.String),
+            ends_at=sa.bindparam("to_ends_at", type_=Instant()),
+            data=sa.bindparam("to_data", type_=sa.LargeBinary),
+        )
     )
 )
 _END = Prepared(lambda _: sa.delete(uploads).where(_u.id == sa.bindparam("upload")))
@@ -141,6 +160,7 @@ async def begin_upload(tx: Tx, upload: Upload, now: datetime) -> None:
             "digest": upload.digest,
             "started_at": now,
             "ends_at": upload.ends_at,
+            "data": upload.data,
         },
     )
 
@@ -156,20 +176,26 @@ async def get_upload(tx: Tx, upload_id: str, instance_id: int, repository: str) 
     return None if row is None else Upload(*row)
 
 
-async def add_part(tx: Tx, upload: Upload, key: str, size: int, digest: str, ends_at: datetime) -> bool:
-    """The part is the session's next and the session stands at `size`; False when another was quicker."""
-    moved = await tx.run(
-        sa.update(uploads)
-        .where(uploads.c.id == upload.id, uploads.c.size == upload.size, uploads.c.digest == upload.digest)
-        .values(size=size, digest=digest, ends_at=ends_at)
-    )
-    if not moved:
+async def advance(tx: Tx, before: Upload, after: Upload, parts: Sequence[tuple[int, str]] = ()) -> bool:
+    """The session stands as `after` and has these further parts (start, key); False when another was quicker."""
+    given = {
+        "upload": before.id,
+        "from_size": before.size,
+        "from_digest": before.digest,
+        "from_parts": before.data is None,
+        "to_size": after.size,
+        "to_digest": after.digest,
+        "to_ends_at": after.ends_at,
+        "to_data": after.data,
+    }
+    if not await tx.change(_MOVE, given):
         return False
-    # A part without bytes may stand where the next one begins.
-    await tx.run(
-        sa.delete(upload_parts).where(upload_parts.c.upload_id == upload.id, upload_parts.c.start == upload.size)
-    )
-    await tx.run(sa.insert(upload_parts), {"upload_id": upload.id, "start": upload.size, "key": key})
+    for start, key in parts:
+        # A part without bytes may stand where the next one begins.
+        await tx.run(
+            sa.delete(upload_parts).where(upload_parts.c.upload_id == before.id, upload_parts.c.start == start)
+        )
+        await tx.run(sa.insert(upload_parts), {"upload_id": before.id, "start": start, "key": key})
     return True
 
 

@@ -38,6 +38,8 @@ from roadstead.services.secrets import random_id
 
 # A claim outlives the longest placing of bytes: the copy of a 100 GiB blob inside an object store.
 _CLAIM = timedelta(hours=6)
+# An upload of no more bytes keeps them in its row: a row is cheaper than a file, and far cheaper than an object.
+_IN_ROW = 32 << 10
 _PARTS_GONE = "the bytes of this upload are gone; begin a new one with POST"
 
 
@@ -48,6 +50,22 @@ class Chunk:
     body: Body
     start: int | None = None
     length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A chunk that has been received: the session's bytes up to its end, which no row speaks of yet."""
+
+    size: int
+    running: Hasher
+    # All bytes of the session, or else the new parts of the store (start, key).
+    data: bytes | None
+    parts: Sequence[tuple[int, str]] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the new parts."""
+        return [key for _, key in self.parts]
 
 
 async def begin(ctx: Context, asker: Asker, name: RepositoryName, algorithm: str) -> Upload:
@@ -95,23 +113,33 @@ async def _open(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str
 async def append(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str, chunk: Chunk) -> Upload:
     """The session after the chunk; raises RangeInvalid when the chunk does not begin where it stands."""
     _, upload = await _open(ctx, asker, name, upload_id)
-    key, received, running = await _receive(ctx, upload, chunk)
-    digest = Digest(upload.algorithm, running.hexdigest())
-    ends_at = ctx.clock() + timedelta(seconds=ctx.settings.collection.upload_seconds)
-    size = upload.size + received
+    arrived = await _receive(ctx, upload, chunk)
+    after = replace(
+        upload,
+        size=arrived.size,
+        digest=str(Digest(upload.algorithm, arrived.running.hexdigest())),
+        ends_at=ctx.clock() + timedelta(seconds=ctx.settings.collection.upload_seconds),
+        data=arrived.data,
+    )
     async with ctx.database.write(durable=False) as tx:
-        added = await layers.add_part(tx, upload, key, size, str(digest), ends_at)
+        added = await layers.advance(tx, upload, after, arrived.parts)
     if not added:
-        await ctx.store(upload.region).delete(key)
+        await _delete(ctx.store(upload.region), arrived.keys)
         raise RangeInvalid(
             "another chunk was received at the same place; ask for the session's status and go on there"
         )
-    ctx.recent.keep_hash(upload.id, size, running)
-    return replace(upload, size=size, digest=str(digest), ends_at=ends_at)
+    if after.data is None:
+        ctx.recent.keep_hash(upload.id, after.size, arrived.running)
+    return after
 
 
-async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> tuple[str, int, Hasher]:
-    """The chunk's bytes are a part of the store: its key, their number, and the hash of all up to their end."""
+async def _delete(store: BlobStore, keys: Sequence[str]) -> None:
+    for key in keys:
+        await store.delete(key)
+
+
+async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> Arrived:
+    """The chunk's bytes are in memory or in the store, and hashed after all that came before them."""
     if chunk.start is not None and chunk.start != upload.size:
         raise RangeInvalid(
             f"the chunk begins at {chunk.start}, but the upload stands at {upload.size}: send what begins there",
@@ -121,41 +149,62 @@ async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> tuple[str, int
     if chunk.length is not None and announced is not None and chunk.length != announced:
         raise SizeInvalid(f"Content-Range speaks of {chunk.length} bytes, Content-Length of {announced}")
     limit = ctx.settings.limits.blob_bytes - upload.size
-    if announced is not None and announced > limit:
+    small = None
+    if (announced or 0) <= limit and upload.data is not None:
+        small = await chunk.body.at_once(_IN_ROW - upload.size)
+    received = announced if small is None else len(small)
+    if received is not None and received > limit:
         raise BlobTooLarge(f"a blob may have {ctx.settings.limits.blob_bytes} bytes here (setting limits.blob_bytes)")
+    if small is None or upload.data is None:
+        return await _receive_part(ctx, upload, chunk, limit)
+    _check_length(chunk, len(small))
+    data = upload.data + small
+    running = hasher(upload.algorithm)
+    running.update(data)
+    return Arrived(len(data), running, data)
+
+
+def _check_length(chunk: Chunk, received: int) -> None:
+    if chunk.length is not None and received != chunk.length:
+        raise SizeInvalid(f"Content-Range speaks of {chunk.length} bytes, {received} came")
+
+
+async def _receive_part(ctx: Context, upload: Upload, chunk: Chunk, limit: int) -> Arrived:
+    """The chunk's bytes are a part of the store, and those that the session's row holds are one before it."""
     store = ctx.store(upload.region)
-    before = await _running_hash(ctx, store, upload)
+    before = await _running_hash(ctx, upload)
     running = before.copy()
-    key = f"uploads/{upload.id}.{upload.size}.{random_id(8)}"
+    parts = [(upload.size, _part_key(upload, upload.size))]
     try:
-        received = await store.put(key, chunk.body, running, limit)
-        if chunk.length is not None and received != chunk.length:
-            await store.delete(key)
-            raise SizeInvalid(f"Content-Range speaks of {chunk.length} bytes, {received} came")
+        received = await store.put(parts[0][1], chunk.body, running, limit)
+        try:
+            _check_length(chunk, received)
+            if upload.data:
+                parts.insert(0, (0, _part_key(upload, 0)))
+                await store.write(parts[0][1], upload.data)
+        except BaseException:
+            await store.delete(parts[-1][1])
+            raise
     except BaseException:
         ctx.recent.keep_hash(upload.id, upload.size, before)
         raise
-    return key, received, running
+    return Arrived(upload.size + received, running, None, parts)
 
 
-async def _running_hash(ctx: Context, store: BlobStore, upload: Upload) -> Hasher:
+def _part_key(upload: Upload, start: int) -> str:
+    return f"uploads/{upload.id}.{start}.{random_id(8)}"
+
+
+async def _running_hash(ctx: Context, upload: Upload) -> Hasher:
     """The hash of the session's bytes so far: remembered, or computed again from its parts."""
-    if upload.size == 0:
-        return hasher(upload.algorithm)
+    if upload.data is not None:
+        running = hasher(upload.algorithm)
+        running.update(upload.data)
+        return running
     known = ctx.recent.take_hash(upload.id, upload.size)
-    return known if known is not None else await _hash_parts(ctx, store, upload, upload.algorithm)
-
-
-async def _hash_parts(ctx: Context, store: BlobStore, upload: Upload, algorithm: str) -> Hasher:
-    """The hash of the session's bytes, read again; raises UploadUnknown when a crash has used them up."""
-    running = hasher(algorithm)
-    try:
-        for key in await _parts(ctx, upload):
-            async for piece in store.open(key):
-                await asyncio.to_thread(running.update, piece)
-    except FileNotFoundError as error:
-        raise UploadUnknown(_PARTS_GONE) from error
-    return running
+    if known is not None:
+        return known
+    return await _hash_again(ctx, upload, upload.algorithm, await _content(ctx, upload, None))
 
 
 async def cancel(ctx: Context, asker: Asker, name: RepositoryName, upload_id: str) -> None:
@@ -185,42 +234,51 @@ async def finish(
     With a wrong digest nothing is stored and the session stays where it stood before this request.
     """
     admitted, upload = await _open(ctx, asker, name, upload_id)
-    received = 0
-    last: list[str] = []
-    running: Hasher | None = None
+    arrived = None
     if chunk.body.length != 0:
-        key, received, running = await _receive(ctx, upload, chunk)
-        last = [key]
+        arrived = await _receive(ctx, upload, chunk)
     elif chunk.start is not None and chunk.start != upload.size:
         raise RangeInvalid(f"the upload stands at {upload.size}", detail={"offset": upload.size})
     try:
-        parts = await _parts(ctx, upload) + last
-        await _verify(ctx, upload, digest, running, last)
+        content = await _content(ctx, upload, arrived)
+        await _verify(ctx, upload, digest, arrived, content)
     except BaseException:
-        for key in last:
-            await ctx.store(upload.region).delete(key)
+        await _delete(ctx.store(upload.region), arrived.keys if arrived else ())
         raise
-    await _keep(ctx, admitted, name, upload, digest, upload.size + received, parts)
+    await _keep(ctx, admitted, name, upload, digest, content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a finished upload brings: its bytes, or the keys of its parts in order."""
+
+    size: int
+    data: bytes | None
+    parts: Sequence[str] = ()
+
+
+async def _content(ctx: Context, upload: Upload, arrived: Arrived | None) -> _Content:
+    if arrived is not None and (arrived.data is not None or upload.data is not None):
+        return _Content(arrived.size, arrived.data, arrived.keys)
+    if upload.data is not None:
+        return _Content(upload.size, upload.data)
+    parts = await _parts(ctx, upload)
+    if arrived is None:
+        return _Content(upload.size, None, parts)
+    return _Content(arrived.size, None, parts + arrived.keys)
 
 
 async def _parts(ctx: Context, upload: Upload) -> list[str]:
-    if upload.size == 0:
-        return []
     async with ctx.database.read() as tx:
         return await layers.part_keys(tx, upload.id, upload.size)
 
 
-async def _verify(ctx: Context, upload: Upload, digest: Digest, running: Hasher | None, last: Sequence[str]) -> None:
-    """Returns when all bytes of the session and of `last` have that digest; raises DigestInvalid otherwise."""
-    if digest.algorithm == upload.algorithm:
-        actual = running.hexdigest() if running is not None else Digest.parse(upload.digest).hex
+async def _verify(ctx: Context, upload: Upload, digest: Digest, arrived: Arrived | None, content: _Content) -> None:
+    """Returns when all bytes of the content have that digest; raises DigestInvalid otherwise."""
+    if digest.algorithm != upload.algorithm:
+        actual = (await _hash_again(ctx, upload, digest.algorithm, content)).hexdigest()
     else:
-        store = ctx.store(upload.region)
-        other = await _hash_parts(ctx, store, upload, digest.algorithm)
-        for key in last:
-            async for piece in store.open(key):
-                await asyncio.to_thread(other.update, piece)
-        actual = other.hexdigest()
+        actual = arrived.running.hexdigest() if arrived is not None else Digest.parse(upload.digest).hex
     if actual != digest.hex:
         raise DigestInvalid(
             f"the content has the digest {digest.algorithm}:{actual}, not {digest}: it was damaged on its way, "
@@ -229,14 +287,27 @@ async def _verify(ctx: Context, upload: Upload, digest: Digest, running: Hasher 
         )
 
 
+async def _hash_again(ctx: Context, upload: Upload, algorithm: str, content: _Content) -> Hasher:
+    """The hash of the content, read again; raises UploadUnknown when a crash has used its parts up."""
+    running = hasher(algorithm)
+    running.update(content.data or b"")
+    store = ctx.store(upload.region)
+    try:
+        for key in content.parts:
+            async for piece in store.open(key):
+                await asyncio.to_thread(running.update, piece)
+    except FileNotFoundError as error:
+        raise UploadUnknown(_PARTS_GONE) from error
+    return running
+
+
 async def _keep(
     ctx: Context,
     admitted: Admitted,
     name: RepositoryName,
     upload: Upload,
     digest: Digest,
-    size: int,
-    parts: list[str],
+    content: _Content,
 ) -> None:
     """The bytes are in their place and the repository holds the blob, or nothing has changed."""
     store = ctx.store(upload.region)
@@ -246,26 +317,28 @@ async def _keep(
         for _ in range(3):
             now = ctx.clock()
             async with ctx.database.write(durable=False) as tx:
-                claim = await layers.claim_blob(tx, upload.region, digest, size, now, now + _CLAIM)
+                claim = await layers.claim_blob(tx, upload.region, digest, content.size, now, now + _CLAIM)
             if not claim.stored:
-                await _place(store, placed or parts, digest, claim)
+                await _place(store, _Content(content.size, None, placed) if placed else content, digest, claim)
             async with ctx.database.write() as tx:
                 kept = await _commit(ctx, tx, admitted, name, upload, digest, claim)
             if kept:
-                for key in parts if claim.stored else ():
-                    await store.delete(key)
+                await _delete(store, content.parts if claim.stored else ())
                 return
             if not claim.stored:
                 placed = [blob_key(digest, claim.generation)]
         raise Unavailable("the blob was collected while it was pushed; push it again")
     finally:
-        for key in placed:
-            await store.delete(key)
+        await _delete(store, placed)
 
 
-async def _place(store: BlobStore, parts: list[str], digest: Digest, claim: Claim) -> None:
+async def _place(store: BlobStore, content: _Content, digest: Digest, claim: Claim) -> None:
+    key = blob_key(digest, claim.generation)
     try:
-        await store.assemble(parts, blob_key(digest, claim.generation))
+        if content.data is not None:
+            await store.write(key, content.data)
+        else:
+            await store.assemble(content.parts, key)
     except FileNotFoundError as error:
         raise UploadUnknown(_PARTS_GONE) from error
 

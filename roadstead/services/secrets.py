@@ -15,7 +15,10 @@ from cryptography.fernet import Fernet, InvalidToken
 from roadstead.config import Settings
 from roadstead.errors import StartRefused
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ALPHABET = b"abcdefghijklmnopqrstuvwxyz0123456789"
+# A random byte stands for a letter. The last four of 256 are passed over, so that no letter comes more often.
+_LETTERS = (_ALPHABET * 8)[:256]
+_PASSED_OVER = bytes(range(len(_ALPHABET) * 7, 256))
 
 
 class SecretBox:
@@ -74,7 +77,10 @@ def _key_file(path: Path) -> str:
 
 def random_id(length: int) -> str:
     """A random name of lower-case letters and digits."""
-    return "".join(random.choice(_ALPHABET) for _ in range(length))
+    letters = b""
+    while len(letters) < length:
+        letters += random.token_bytes(length + 8).translate(_LETTERS, _PASSED_OVER)
+    return letters[:length].decode()
 
 
 def random_secret() -> str:

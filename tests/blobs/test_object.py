@@ -153,6 +153,9 @@ class _EndlessZeros:
     def __init__(self, size: int) -> None:
         self._size = size
 
+    async def at_once(self, most: int) -> bytes | None:
+        return None
+
     async def into(self, sink: Sink, limit: int) -> int:
         return await asyncio.to_thread(self._send, sink)
 

@@ -105,6 +105,14 @@ class BlobStoreContract:
         await store.put("uploads/u/2", BytesBody(second, length=None), hash_, ANY_SIZE)
         assert hash_.hexdigest() == hashlib.sha256(first + second).hexdigest()
 
+    @pytest.mark.parametrize("size", [0, 1, 32 << 10])
+    async def test_keeps_what_is_written(self, store: BlobStore, size: int) -> None:
+        await put(store, "blobs/sha256/ab/abc", b"before")
+        for key in ("blobs/sha256/ab/abc", "blobs/sha256/cd/cde"):
+            await store.write(key, noise(size))
+            assert await read(store, key) == noise(size)
+        assert await keys(store, "") == {"blobs/sha256/ab/abc": size, "blobs/sha256/cd/cde": size}
+
     async def test_replaces_what_stood_under_the_key(self, store: BlobStore) -> None:
         await put(store, "blobs/a", b"before, and longer")
         await put(store, "blobs/a", b"after")

@@ -35,6 +35,14 @@ class BytesBody:
         """The bytes announced."""
         return self._length
 
+    async def at_once(self, most: int) -> bytes | None:
+        """All bytes if they are so few. Raises ConnectionResetError."""
+        if len(self._data) > most:
+            return None
+        if self._fail_after is not None:
+            raise ConnectionResetError("the client is gone")
+        return self._data
+
     async def into(self, sink: Sink, limit: int) -> int:
         """Every byte has gone into `sink`; how many. Raises BlobTooLarge and ConnectionResetError as bodies do."""
         return await asyncio.to_thread(self._send, sink, limit)
@@ -70,6 +78,10 @@ class HeldBody:
     @property
     def length(self) -> int | None:
         """Nothing is announced."""
+        return None
+
+    async def at_once(self, most: int) -> bytes | None:
+        """Never: its bytes come one after the other."""
         return None
 
     async def into(self, sink: Sink, limit: int) -> int:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from roadstead.config import Collection, Settings, Storage
+from roadstead.services import layers
 from tests.factories.shops import Shop, lay_out, open_shop
 from tests.jobs.bench import FakeClock
 from tests.servers.postgres import PostgresServer
@@ -37,6 +38,14 @@ def options(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
         lay_out(tmp_path / "data")
         found = Settings(data=str(tmp_path / "data"))
     return msgspec.structs.replace(found, storage=Storage(kind="memory"), collection=Collection(batch=1))
+
+
+@pytest.fixture(params=[32 << 10, 6, -1], ids=["in the row", "row then parts", "in parts"])
+def in_row(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many bytes of an upload its row may hold."""
+    most: int = request.param
+    monkeypatch.setattr(layers, "_IN_ROW", most)
+    return most
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class HashingSink:
 
 @dataclass
 class Application:
-    """Bodies go to /body, /small, /refuse, /late; files come from /file; /where tells the addresses."""
+    """Bodies go to /body, /quick, /small, /refuse, /late; files come from /file; /where tells the addresses."""
 
     content: Path | None = None
     limit: int = 1 << 40
@@ -93,6 +93,18 @@ class Application:
         size = await request_body(scope, receive).into(sink, self.limit)
         assert size == sink.size
         facts = {"size": size, "sha256": sink.hash.hexdigest(), "threads": sorted(sink.threads)}
+        await answer(send, 201, facts)
+
+    async def quick(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Takes a body of up to 1000 bytes at once if it can, and any other the long way."""
+        body = request_body(scope, receive)
+        data = await body.at_once(1000)
+        sink = HashingSink()
+        if data is None:
+            await body.into(sink, self.limit)
+        else:
+            sink.write(memoryview(data))
+        facts = {"size": sink.size, "sha256": sink.hash.hexdigest(), "at_once": data is not None}
         await answer(send, 201, facts)
 
     async def broken(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -223,6 +223,37 @@ def test_a_small_body_takes_no_thread(wire: Wire) -> None:
     assert_arrived(wire.answer(), b"")
 
 
+@pytest.mark.parametrize(("size", "at_once"), [(0, True), (1, True), (1000, True), (1001, False), (100_000, False)])
+@pytest.mark.parametrize("chunk", [None, 7, 1 << 20])
+def test_a_small_body_is_had_at_once_and_a_larger_one_as_ever(
+    wire: Wire, size: int, at_once: bool, chunk: int | None
+) -> None:
+    body = BIG[:size]
+    request = sized("PUT", "/quick", body) if chunk is None else in_chunks("PUT", "/quick", body, [chunk])
+    wire.send((request + GET) * 2)
+    for _ in range(2):
+        answer = wire.answer()
+        assert_arrived(answer, body)
+        assert answer.json()["at_once"] == at_once
+        assert wire.answer().status == 200
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_a_small_body_in_several_packets_arrives(wire: Wire, chunk: int | None) -> None:
+    body = BIG[:500]
+    request = sized("PUT", "/quick", body) if chunk is None else in_chunks("PUT", "/quick", body, [chunk])
+    wire.send(request[:-100])
+    _let_the_server_read()
+    wire.send(request[-100:] + GET)
+    assert_arrived(wire.answer(), body)
+    assert wire.answer().status == 200
+
+
+def test_a_small_body_that_is_badly_chunked_is_refused(wire: Wire) -> None:
+    wire.send(head("PUT", "/quick", "Transfer-Encoding: chunked") + b"5\r\nhello!\r\n0\r\n\r\n")
+    assert wire.answer().status == 400
+
+
 def test_a_chunked_body_may_be_read_the_ordinary_way(wire: Wire) -> None:
     wire.send(in_chunks("POST", "/small", BIG[:150_000], [1000, 7]) + GET)
     assert_arrived(wire.answer(), BIG[:150_000])

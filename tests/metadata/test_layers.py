@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from roadstead.domain.reference import Digest
 from roadstead.metadata import artifacts, collection, inventory, layers, repositories
 from roadstead.metadata.database import Database
-from roadstead.metadata.layers import Claim
+from roadstead.metadata.layers import Claim, Upload
 from roadstead.metadata.schema.content import blobs, missing_blobs, repository_blobs
 from tests.metadata.scene import LATER, NOW, set_up, store_blob, store_manifest, upload
 
@@ -24,6 +25,10 @@ async def claim(database: Database, size: int = 5) -> Claim:
         return await layers.claim_blob(tx, "local", DIGEST, size, NOW, LATER)
 
 
+def after(before: Upload, whole: bytes, data: bytes | None = None) -> Upload:
+    return replace(before, size=len(whole), digest=str(Digest.of(whole)), ends_at=AFTER, data=data)
+
+
 async def test_a_session_goes_on_where_it_stands_and_nowhere_else(database: Database) -> None:
     scene = await set_up(database)
     begun = upload(scene.instance)
@@ -32,12 +37,12 @@ async def test_a_session_goes_on_where_it_stands_and_nowhere_else(database: Data
         assert await layers.get_upload(tx, "session", scene.instance, "prod/web") == begun
         assert await layers.get_upload(tx, "session", scene.instance, "prod/other") is None
         assert await layers.get_upload(tx, "session", scene.instance + 1, "prod/web") is None
-        assert await layers.add_part(tx, begun, "first", 3, str(Digest.of(b"abc")), AFTER)
-        assert not await layers.add_part(tx, begun, "late", 4, str(Digest.of(b"abcd")), AFTER)
+        assert await layers.advance(tx, begun, after(begun, b"abc"), [(0, "first")])
+        assert not await layers.advance(tx, begun, after(begun, b"abcd"), [(0, "late")])
         stands = await layers.get_upload(tx, "session", scene.instance, "prod/web")
         assert stands is not None
         assert (stands.size, stands.digest, stands.ends_at) == (3, str(Digest.of(b"abc")), AFTER)
-        assert await layers.add_part(tx, stands, "second", 5, str(Digest.of(b"abcde")), AFTER)
+        assert await layers.advance(tx, stands, after(stands, b"abcde"), [(3, "second")])
         assert await layers.part_keys(tx, "session") == ["first", "second"]
         assert await layers.known_uploads(tx, ["session", "other"]) == {"session"}
         assert await layers.end_upload(tx, "session")
@@ -50,9 +55,26 @@ async def test_a_part_without_bytes_gives_way_to_the_next(database: Database) ->
     begun = upload(scene.instance)
     async with database.write() as tx:
         await layers.begin_upload(tx, begun, NOW)
-        assert await layers.add_part(tx, begun, "empty", 0, begun.digest, LATER)
-        assert await layers.add_part(tx, begun, "full", 3, str(Digest.of(b"abc")), LATER)
+        empty = replace(begun, data=None)
+        assert await layers.advance(tx, begun, empty, [(0, "empty")])
+        assert await layers.advance(tx, empty, after(empty, b"abc"), [(0, "full")])
         assert await layers.part_keys(tx, "session") == ["full"]
+
+
+async def test_a_row_holds_few_bytes_until_there_are_parts(database: Database) -> None:
+    scene = await set_up(database)
+    begun = upload(scene.instance)
+    async with database.write() as tx:
+        await layers.begin_upload(tx, begun, NOW)
+        first = after(begun, b"abc", b"abc")
+        assert await layers.advance(tx, begun, first)
+        assert await layers.get_upload(tx, "session", scene.instance, "prod/web") == first
+        assert not await layers.advance(tx, begun, after(begun, b"xyz", b"xyz"))
+        in_parts = after(first, b"abc")
+        assert await layers.advance(tx, first, in_parts, [(0, "spilled")])
+        assert not await layers.advance(tx, first, after(first, b"abcd", b"abcd"))
+        assert await layers.advance(tx, in_parts, after(in_parts, b"abcdef"), [(3, "more")])
+        assert await layers.part_keys(tx, "session") == ["spilled", "more"]
 
 
 async def test_sessions_are_counted_and_end(database: Database) -> None:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -46,6 +47,8 @@ T = TypeVar("T")
 
 REPOSITORIES = ("library/one", "library/two")
 CONTENTS = (b"", b"what everybody has", b"what hardly anybody has")
+# The row of an upload holds all of the one and only the first chunk of the other.
+IN_ROW = 20
 TAGS = ("latest", "v1", "v2")
 GRACE, MARGIN = timedelta(days=1), timedelta(hours=1)
 # Longer than anything that may keep bytes: a claim, an upload session, grace and margin.
@@ -383,6 +386,11 @@ class Registry(Bytes):
             self.shelves[repository] = Shelf()
         else:
             assert not self.shelf(repository).images
+
+
+@pytest.fixture(autouse=True)
+def _in_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "_IN_ROW", IN_ROW)
 
 
 class RegistryOnDisk(Registry):

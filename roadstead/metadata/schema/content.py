@@ -175,6 +175,8 @@ uploads = sa.Table(
     sa.Column("digest", sa.String(140), nullable=False),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("ends_at", Instant, nullable=False, index=True),
+    # All bytes up to there while they are few; NULL once they lie in parts.
+    sa.Column("data", sa.LargeBinary),
 )
 
 upload_parts = sa.Table(
