@@ -25,7 +25,8 @@ _STEP = 500
 _EXPLAINED = 100
 _BEGINNING = "A `*` at its end: all that begins so."
 
-Moment = Annotated[int | None, Meta(ge=0, le=253_402_300_799, description="Unix time in seconds.")]
+Seconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]
+Moment = Annotated[Seconds | None, Meta(description="Unix time in seconds.")]
 
 
 class LookUpEvents(Wire, frozen=True, kw_only=True):
@@ -33,9 +34,7 @@ class LookUpEvents(Wire, frozen=True, kw_only=True):
 
     registry_id: Annotated[str | None, Meta(description="Only entries of that instance.")] = None
     start_time: Moment = None
-    end_time: Annotated[
-        int | None, Meta(ge=0, le=253_402_300_799, description="Unix time in seconds, not included.")
-    ] = None
+    end_time: Annotated[Seconds | None, Meta(description="Unix time in seconds, not included.")] = None
     user: Annotated[str, Meta(description="Number of the account.")] = ""
     action: Annotated[str, Meta(description=f"For example `tcr:CreateNamespace`. {_BEGINNING}")] = ""
     resource: Annotated[str, Meta(description=f"For example `repository/tcr-ab12cd34/prod/*`. {_BEGINNING}")] = ""
@@ -52,61 +51,66 @@ class LookUpEvents(Wire, frozen=True, kw_only=True):
 class AuditedEvent(Wire, frozen=True, kw_only=True):
     """One entry of the audit. Texts of JSON are empty where there is nothing to tell."""
 
-    id: int
-    time: str
-    user: str
-    address: str
-    door: str
-    request_id: str
-    registry_id: str
-    action: str
-    resource: str
-    outcome: str
-    # What was asked for, what stood before and after, and how the gates decided: JSON.
-    data: str
-    before: str
-    after: str
-    decision: str
+    id: Annotated[int, Meta(description="Id of the entry.")]
+    time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
+    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
+    address: Annotated[str, Meta(description="Where the request came from.")]
+    door: Annotated[
+        str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
+    ]
+    request_id: Annotated[str, Meta(description="Id of the request.")]
+    registry_id: Annotated[str, Meta(description="Id of the instance; empty when none was meant.")]
+    action: Annotated[str, Meta(description="What was done or asked for.")]
+    resource: Annotated[str, Meta(description="To what.")]
+    outcome: Annotated[str, Meta(description="`done` or `refused`.")]
+    data: Annotated[str, Meta(description="The request, as JSON.")]
+    before: Annotated[str, Meta(description="What stood before a change, as JSON.")]
+    after: Annotated[str, Meta(description="What stands after a change, as JSON.")]
+    decision: Annotated[str, Meta(description="How the gates decided, as JSON.")]
 
 
 class AuditPage(Wire, frozen=True, kw_only=True):
     """A page of the audit, newest first; `Last` asks for the next one, and is empty when all has been looked at."""
 
-    events: list[AuditedEvent]
-    last: str = ""
+    events: Annotated[list[AuditedEvent], Meta(description="Entries of the audit.")]
+    last: Annotated[str, Meta(description="What the next page is asked with; empty when all has been looked at.")] = (
+        ""
+    )
 
 
 class ExplainRequest(Wire, frozen=True, kw_only=True):
     """Which request: the id that its answer carried in X-Request-Id."""
 
-    request_id: str
+    request_id: Annotated[str, Meta(description="Id of the request.")]
 
 
 class Refusal(Wire, frozen=True, kw_only=True):
     """Why an attempt was refused, and what would let it pass."""
 
-    time: str
-    user: str
-    address: str
-    door: str
-    registry_id: str
+    time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
+    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
+    address: Annotated[str, Meta(description="Where the request came from.")]
+    door: Annotated[
+        str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
+    ]
+    registry_id: Annotated[str, Meta(description="Id of the instance; empty when none was meant.")]
     gate: Annotated[str, Meta(description="`credential`, `network`, `policy` or `limit`.")]
-    action: str
-    resource: str
-    reason: str
+    action: Annotated[str, Meta(description="What was done or asked for.")]
+    resource: Annotated[str, Meta(description="To what.")]
+    reason: Annotated[str, Meta(description="Why the gate said no.")]
     policy: Annotated[str, Meta(description="The policy that decided; empty when none did.")]
     statement: Annotated[int | None, Meta(description="The deciding statement's place in it, from 0.")]
-    message: str
-    remedy: str
+    message: Annotated[str, Meta(description="What the client was told.")]
+    remedy: Annotated[str, Meta(description="What would let it pass.")]
     more: Annotated[int, Meta(description="Attempts like it in the same second that have no entry of their own.")]
 
 
 class Explanation(Wire, frozen=True, kw_only=True):
     """What the audit knows of one request."""
 
-    request_id: str
-    refusals: list[Refusal]
-    events: list[AuditedEvent]
+    request_id: Annotated[str, Meta(description="Id of the request.")]
+    refusals: Annotated[list[Refusal], Meta(description="What was refused, and why.")]
+    events: Annotated[list[AuditedEvent], Meta(description="Entries of the audit.")]
 
 
 class _Decision(msgspec.Struct, frozen=True):

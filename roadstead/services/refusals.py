@@ -144,8 +144,7 @@ def _counts(error: AppError) -> bool:
 
 def decision_text(error: AppError) -> str:
     """How the gates decided, as the audit keeps it: gate, action, resource, reason, policy and statement, message."""
-    gate = "limit" if isinstance(error, TooManyRequests) else "credential"
-    return _json({"gate": gate, **(error.detail or {}), "message": error.message})
+    return _json({"gate": error.gate, **(error.detail or {}), "message": error.message})
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -35,9 +35,9 @@ from roadstead.errors import (
     UploadUnknown,
 )
 from roadstead.services import gc, layers
-from roadstead.services.images import delete_image
 from roadstead.services.layers import Chunk
 from roadstead.services.repositories import delete_repository
+from roadstead.services.tags import delete_image
 from tests.factories.bodies import BytesBody
 from tests.factories.shops import Shop, image, lay_out, open_shop
 from tests.factories.stores import HeldStore, go_on, kill, until_held

@@ -154,9 +154,10 @@ class TestChangesOfAnotherProcess:
         with pytest.raises(NetworkRefused) as caught:
             await admit_client(ctx, await ctx.instances.find("default"), self.OUTSIDE)
         assert f"roadstead network allow {self.OUTSIDE}" in caught.value.message
+        assert caught.value.gate == "network"
         assert caught.value.detail == {
-            "gate": "network",
             "entry": "public",
             "address": self.OUTSIDE,
             "reason": "the public entry is closed",
+            "remedy": f"roadstead network open && roadstead network allow {self.OUTSIDE}",
         }
