@@ -134,16 +134,14 @@ _HOLD = Prepared(
         )
     )
 )
-_WAITING = Prepared(
-    lambda _: (
-        sa.select(missing_blobs.c.manifest_id)
-        .join(manifests, manifests.c.id == missing_blobs.c.manifest_id)
-        .where(
-            missing_blobs.c.digest == sa.bindparam("digest"), manifests.c.repository_id == sa.bindparam("repository")
-        )
-        .limit(1)
-    )
+# Asked the other way round, by a join, SQLite would go through all manifests of the repository.
+_WAITING_MANIFESTS = sa.select(missing_blobs.c.manifest_id).where(
+    missing_blobs.c.digest == sa.bindparam("digest"),
+    sa.exists().where(
+        manifests.c.id == missing_blobs.c.manifest_id, manifests.c.repository_id == sa.bindparam("repository")
+    ),
 )
+_WAITING = Prepared(lambda _: _WAITING_MANIFESTS.limit(1))
 
 
 async def begin_upload(tx: Tx, upload: Upload, now: datetime) -> None:
@@ -292,13 +290,10 @@ async def hold(tx: Tx, repository_id: int, blob_id: int, ends_at: datetime) -> N
 
 async def complete_sparse(tx: Tx, repository_id: int, blob_id: int, digest: Digest) -> None:
     """Manifests of the repository that were waiting for the blob now name it. The repository's row is locked."""
-    if await tx.look_up(_WAITING, {"digest": str(digest), "repository": repository_id}) is None:
+    which = {"digest": str(digest), "repository": repository_id}
+    if await tx.look_up(_WAITING, which) is None:
         return
-    rows = await tx.all(
-        sa.select(missing_blobs.c.manifest_id)
-        .join(manifests, manifests.c.id == missing_blobs.c.manifest_id)
-        .where(missing_blobs.c.digest == str(digest), manifests.c.repository_id == repository_id)
-    )
+    rows = await tx.all(_WAITING_MANIFESTS, which)
     waiting = [row.manifest_id for row in rows]
     await tx.run(
         sa.insert(manifest_blobs), [{"manifest_id": manifest_id, "blob_id": blob_id} for manifest_id in waiting]
