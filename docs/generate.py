@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import typer
@@ -153,8 +153,9 @@ def _type_name(kind: Any) -> str:
     if isinstance(kind, type):
         plain = {"str": "text", "int": "number", "bool": "yes/no", "NoneType": "nothing"}
         return plain.get(kind.__name__, kind.__name__)
-    options = [_type_name(option) if isinstance(option, type) else f"`{option}`" for option in get_args(kind)]
-    return " or ".join(option for option in options if option != "nothing")
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{option}`" for option in get_args(kind))
+    return " or ".join(_type_name(option) for option in get_args(kind) if option is not type(None))
 
 
 def events_page() -> str:

@@ -33,6 +33,7 @@ from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.refusals import Refusals
+from roadstead.services.passwords import Passwords
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -89,6 +90,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             admissions=Admissions(),
             rights=RightsMemory(),
             refusals=Refusals(),
+            passwords=Passwords(),
         )
         try:
             yield ctx

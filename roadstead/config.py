@@ -130,6 +130,17 @@ class Login(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 300
 
 
+class Sessions(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long people stay logged in."""
+
+    idle_seconds: Annotated[
+        int, _says("Seconds without a request after which a login of the console ends", ge=60)
+    ] = 2 * 3600
+    life_seconds: Annotated[
+        int, _says("Seconds after which a login of the console ends, however much it is used", ge=60)
+    ] = 24 * 3600
+
+
 class Network(Struct, frozen=True, forbid_unknown_fields=True):
     """How clients reach this server."""
 
@@ -191,6 +202,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     collection: Collection = msgspec.field(default_factory=Collection)
     tokens: Tokens = msgspec.field(default_factory=Tokens)
     login: Login = msgspec.field(default_factory=Login)
+    sessions: Sessions = msgspec.field(default_factory=Sessions)
     network: Network = msgspec.field(default_factory=Network)
     audit: Audit = msgspec.field(default_factory=Audit)
 

@@ -4,6 +4,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
 
     AppError                    500  InternalError                        UNKNOWN
     ├── InvalidInput            400  InvalidParameter                     UNSUPPORTED
+    │   ├── ParameterMissing    400  MissingParameter                     UNSUPPORTED
     │   ├── NameInvalid         400  InvalidParameter                     NAME_INVALID
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
@@ -19,17 +20,20 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   └── ReferenceUnknown    404  ResourceNotFound                     MANIFEST_BLOB_UNKNOWN
     ├── NotAuthenticated        401  AuthFailure                          UNAUTHORIZED
     │   ├── LoginNeeded         401  AuthFailure                          UNAUTHORIZED
-    │   └── EndedToken          401  AuthFailure                          UNAUTHORIZED
+    │   ├── EndedToken          401  AuthFailure                          UNAUTHORIZED
+    │   └── SecondFactorFailure 401  AuthFailure.MFAFailure               UNAUTHORIZED
     ├── AccessDenied            403  UnauthorizedOperation                DENIED
     │   └── NetworkRefused      403  UnauthorizedOperation                DENIED
     ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
-    │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown
+    │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown, ServiceAccountUnknown
+    │   ├── AccountUnknown      404  ResourceNotFound.UserNotExist        NAME_UNKNOWN
     │   ├── ManifestUnknown     404  ResourceNotFound                     MANIFEST_UNKNOWN
     │   ├── OperationUnknown    404  InvalidAction                        NAME_UNKNOWN
     │   ├── BlobUnknown         404  ResourceNotFound                     BLOB_UNKNOWN
     │   └── UploadUnknown       404  ResourceNotFound                     BLOB_UPLOAD_UNKNOWN
     ├── Conflict                409  ResourceInUse                        DENIED
     │   ├── AlreadyExists       409  InvalidParameter.ErrorNameExists     DENIED
+    │   ├── LimitReached        409  LimitExceeded                        DENIED
     │   └── NotEmpty            412  FailedOperation.PreconditionFailed   DENIED
     ├── PreconditionFailed      412  FailedOperation.PreconditionFailed   DENIED
     ├── MethodUnsupported       405  UnsupportedOperation                 UNSUPPORTED
@@ -79,6 +83,12 @@ class InvalidInput(AppError):
 
     cloud, oci, status = "InvalidParameter", "UNSUPPORTED", 400
     remedy = "Change the request as the detail says."
+
+
+class ParameterMissing(InvalidInput):
+    """A field that this request needs is not there."""
+
+    cloud = "MissingParameter"
 
 
 class NameInvalid(InvalidInput):
@@ -177,6 +187,13 @@ class EndedToken(NotAuthenticated):
     remedy = "Log in again."
 
 
+class SecondFactorFailure(NotAuthenticated):
+    """The password is right, and the code of the second factor is missing or wrong."""
+
+    cloud = "AuthFailure.MFAFailure"
+    remedy = "Log in again with the code that the app shows now."
+
+
 class AccessDenied(AppError):
     """The caller is known and may not do this; `detail` carries action and resource."""
 
@@ -213,6 +230,16 @@ class RepositoryUnknown(NotFound):
 
 class CredentialUnknown(NotFound):
     """No long-term credential of that id in the instance."""
+
+
+class ServiceAccountUnknown(NotFound):
+    """No service account of that name in the instance."""
+
+
+class AccountUnknown(NotFound):
+    """No account of that name or number."""
+
+    cloud = "ResourceNotFound.UserNotExist"
 
 
 class ManifestUnknown(NotFound):
@@ -252,6 +279,13 @@ class AlreadyExists(Conflict):
 
     cloud = "InvalidParameter.ErrorNameExists"
     remedy = "Take another name, or use what is there."
+
+
+class LimitReached(Conflict):
+    """There are as many as there may be; the message says how many that is."""
+
+    cloud = "LimitExceeded"
+    remedy = "Delete or disable what is not needed any more."
 
 
 class NotEmpty(Conflict):

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
 from roadstead.errors import AppError
-from roadstead.http import api, health, oci, openapi, token, welcome
+from roadstead.http import api, health, oci, openapi, session, token, welcome
 from roadstead.http.errors import fault, render_oci, render_problem, unknown_path
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
@@ -105,6 +105,7 @@ async def _nowhere(exchange: Exchange) -> None:
 _REGISTRY = _Door(identity.Door.REGISTRY, oci.serve, oci.refuse)
 _TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
 _API = _Door(identity.Door.API, api.serve, render_problem)
+_SESSION = _Door(identity.Door.API, session.serve, render_problem)
 _OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
 _WELCOME = _Door(identity.Door.REGISTRY, welcome.serve, render_oci)
 _NOWHERE = _Door(identity.Door.REGISTRY, _nowhere, render_oci)
@@ -113,6 +114,8 @@ _NOWHERE = _Door(identity.Door.REGISTRY, _nowhere, render_oci)
 def _door(path: str) -> _Door:
     if path.startswith("/v2/") or path == "/v2":
         return _REGISTRY
+    if path == session.PATH or path.startswith(f"{session.PATH}/"):
+        return _SESSION
     if path.startswith("/api/v1/") or path == "/api/v1":
         return _API
     return {"/service/token": _TOKEN, "/": _WELCOME, "/openapi.json": _OPENAPI}.get(path, _NOWHERE)

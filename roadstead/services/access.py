@@ -15,10 +15,14 @@ from roadstead.domain.reference import RepositoryName
 from roadstead.errors import InstanceUnknown, NetworkRefused, NotAuthenticated
 from roadstead.metadata.access import Facts, StoredBlob, StoredManifest, Target, instance_revision, look_up
 from roadstead.metadata.database import Tx
+from roadstead.services import service_accounts
 from roadstead.services.context import Context
 from roadstead.services.events import Place
 from roadstead.services.instances import ServedInstance
 from roadstead.services.policies import permit
+
+# Service accounts belong to an instance, not to an account; no row has this id.
+_NO_ACCOUNT = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,8 @@ async def _identify(ctx: Context, tx: Tx, asker: Asker, facts: Facts) -> Caller:
     presented = asker.presented
     if presented.kind is CredentialKind.NONE:
         return Caller(None, "", "", CredentialKind.NONE, asker.origin, scopes=presented.scopes)
+    if presented.kind is CredentialKind.SERVICE_ACCOUNT:
+        return await _service_account(ctx, tx, asker)
     now = ctx.clock()
     address = asker.origin.address
     problem = _problem(presented, facts)
@@ -182,6 +188,27 @@ async def _identify(ctx: Context, tx: Tx, asker: Asker, facts: Facts) -> Caller:
         presented.credential_id,
         presented.scopes,
         await ctx.rights.of(tx, account_id, owner=owner, revision=facts.policy_revision),
+    )
+
+
+async def _service_account(ctx: Context, tx: Tx, asker: Asker) -> Caller:
+    """The service account as a caller; its row is read at each request, as those of accounts and credentials are."""
+    presented, now, address = asker.presented, ctx.clock(), asker.origin.address
+    registry_id = asker.instance.row.registry_id
+    rights, problem = await service_accounts.identify(tx, asker.instance.id, registry_id, presented, now)
+    if rights is None:
+        await ctx.logins.failed(ctx.database, presented.uin, address, now)
+        raise NotAuthenticated(f"credential: {problem}", detail={"gate": "credential"})
+    await ctx.logins.admit(tx, presented.uin, address, now)
+    return Caller(
+        _NO_ACCOUNT,
+        presented.uin,
+        "",
+        presented.kind,
+        asker.origin,
+        presented.credential_id,
+        presented.scopes,
+        rights,
     )
 
 

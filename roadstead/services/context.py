@@ -16,6 +16,7 @@ from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.refusals import Refusals
+from roadstead.services.passwords import Passwords
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
@@ -40,6 +41,7 @@ class Context:
     admissions: Admissions[Any]
     rights: RightsMemory
     refusals: Refusals
+    passwords: Passwords
 
     def store(self, region: str) -> BlobStore:
         """The byte store of a region that this deployment serves."""

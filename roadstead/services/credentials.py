@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from roadstead.domain.identity import CredentialKind, Origin, Presented
+from roadstead.domain.service_accounts import login_name
 from roadstead.errors import CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
 from roadstead.metadata import credentials
+from roadstead.services import service_accounts
 from roadstead.services.context import Context
 from roadstead.services.fields import CreatedAt, RegistryId
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
@@ -176,6 +178,9 @@ async def present_basic(ctx: Context, issuer: str, username: str, password: str,
     Whether a long-term secret is right is found when its row is read; a temporary one is checked here. Raises
     NotAuthenticated, after counting the failure, for a temporary one that does not hold.
     """
+    name = login_name(username)
+    if name is not None:
+        return await service_accounts.present(ctx, issuer, name, password, origin)
     if password.startswith(_PREFIX):
         credential_id, _, secret = password.removeprefix(_PREFIX).partition(".")
         return Presented(CredentialKind.LONG_TERM, username, credential_id or "-", secret_hash(secret))

@@ -49,6 +49,26 @@ MediaType = Annotated[str, Meta(description="Media type.")]
 Bytes = Annotated[int, Meta(description="Number of bytes.")]
 CreatedAt = Annotated[datetime, Meta(description="When it was created.")]
 UpdatedAt = Annotated[datetime, Meta(description="When it was last changed.")]
+TargetUin = Annotated[int, Meta(description="Number of the account; left out: the caller's own.", ge=1)]
+UserName = Annotated[
+    str,
+    Meta(
+        description="Name of the user: 1 to 64 letters, digits and `+ = , . @ _ -`, not digits alone.",
+        min_length=1,
+        max_length=64,
+        pattern="^[A-Za-z0-9+=,.@_-]*$",
+    ),
+]
+Password = Annotated[
+    str,
+    Meta(
+        description="A password: 8 to 128 characters with an upper-case and a lower-case letter, a digit and a "
+        "special character.",
+        extra={"secret": True},
+        extra_json_schema={"format": "password"},
+    ),
+]
+Uin = Annotated[int, Meta(description="Number of the account.")]
 
 
 class Filter(Wire, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import msgspec
 
 from roadstead.blobs.store import blob_key
 from roadstead.jobs.queue import job, prune
-from roadstead.metadata import collection, credentials, layers
+from roadstead.metadata import access_keys, collection, credentials, layers, sessions
 from roadstead.services.context import Context
 from roadstead.services.layers import discard
 
@@ -118,6 +118,8 @@ async def _forget_logins(ctx: Context) -> int:
     batch, now = ctx.settings.collection.batch, ctx.clock()
     async with ctx.database.write(durable=False) as tx:
         successes = await credentials.forget_successes(tx, now - _LOGINS_KEPT, batch)
+        successes += await sessions.forget_ended(tx, now, batch)
+        successes += await access_keys.forget_temporary(tx, now, batch)
         window = timedelta(seconds=ctx.settings.login.window_seconds)
         return successes + await credentials.forget_failures(tx, now - window, batch)
 

@@ -48,6 +48,19 @@ class LoginGuard:
         _trim(self._trusted)
         _trim(self._unwritten)
 
+    async def may_try(self, tx: Tx, account: str, address: str, now: datetime) -> None:
+        """A password that a person chose may be checked; raises TooManyRequests when one has to wait before.
+
+        Such passwords can be guessed, so having been here before helps against guesses from elsewhere only, and not
+        against those from the same address.
+        """
+        self.refuse_blocked("", address, now)
+        try:
+            self.refuse_blocked(account, address, now)
+        except TooManyRequests:
+            if not await credentials.has_succeeded(tx, account, address):
+                raise
+
     async def write_down(self, database: Database) -> None:
         """Other processes know whom this one has let in for the first time; called each second, beside requests."""
         if self._unwritten:

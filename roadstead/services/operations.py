@@ -15,7 +15,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
+from functools import cache
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -281,10 +282,27 @@ def _entry(
         caller,
         action=op.action,
         resource=op.resource_of(request),
-        data=msgspec.json.encode(request).decode(),
+        data=_told(request),
         now=now,
         instance_id=instance.id if instance is not None else None,
         outcome=outcome,
+    )
+
+
+def _told(request: Wire) -> str:
+    """The request as the audit has it: without passwords and the like."""
+    hidden = {name: "***" for name in _secret_fields(type(request)) if getattr(request, name)}
+    return msgspec.json.encode(msgspec.structs.replace(request, **hidden)).decode()
+
+
+@cache
+def _secret_fields(kind: type[Wire]) -> tuple[str, ...]:
+    """The fields whose description is marked with `extra={"secret": True}`."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        name
+        for name, hint in hints.items()
+        if any(isinstance(meta, Meta) and (meta.extra or {}).get("secret") for meta in get_args(hint)[1:])
     )
 
 

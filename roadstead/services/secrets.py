@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import secrets as random
+import string
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -86,6 +87,16 @@ def random_id(length: int) -> str:
 def random_secret() -> str:
     """A secret of 256 random bits in URL-safe base64."""
     return base64.urlsafe_b64encode(random.token_bytes(32)).rstrip(b"=").decode()
+
+
+def random_password(length: int = 32, special: str = "") -> str:
+    """A random password with an upper-case and a lower-case letter, a digit, and one of `special` if given."""
+    kinds = [kind for kind in (string.ascii_uppercase, string.ascii_lowercase, string.digits, special) if kind]
+    every = "".join(kinds)
+    while True:
+        made = "".join(random.choice(every) for _ in range(length))
+        if all(set(kind) & set(made) for kind in kinds):
+            return made
 
 
 def secret_hash(secret: str) -> str:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import ModuleType
 
-from roadstead.services import audit, credentials, namespaces, networks, repositories, tags
+from roadstead.services import (
+    access_keys,
+    audit,
+    credentials,
+    federation,
+    namespaces,
+    networks,
+    repositories,
+    service_accounts,
+    tags,
+    users,
+)
 from roadstead.services.operations import AnyOperation, Operation, table
 
 # Whose declarations the table holds, in the order of the reference.
@@ -14,7 +25,11 @@ SERVICES: tuple[ModuleType, ...] = (
     repositories,
     tags,
     credentials,
+    service_accounts,
     networks,
+    users,
+    access_keys,
+    federation,
     audit,
 )
 

@@ -23,6 +23,7 @@ from joserfc.jwk import ECKey, KeySet
 from roadstead.config import Tokens
 from roadstead.domain.identity import CredentialKind, Presented
 from roadstead.domain.scope import Scope
+from roadstead.domain.service_accounts import login_name
 from roadstead.errors import EndedToken, NotAuthenticated, Unavailable
 from roadstead.metadata import credentials
 from roadstead.metadata.credentials import StoredKey
@@ -177,6 +178,8 @@ def presented(claims: Claims) -> Presented:
     if claims.access is not None:
         scopes = tuple(Scope(entry.type, entry.name, entry.actions) for entry in claims.access)
     kind = CredentialKind.LONG_TERM if claims.cid else CredentialKind.TEMPORARY
+    if login_name(claims.sub) is not None:
+        kind = CredentialKind.SERVICE_ACCOUNT
     if not claims.sub:
         kind = CredentialKind.NONE
     return Presented(kind, claims.sub, claims.cid, "", scopes)

@@ -14,12 +14,14 @@ import pytest
 import roadstead.services
 from roadstead.domain.identity import Caller
 from roadstead.errors import AccessDenied, AppError, NotAuthenticated
+from roadstead.services import service_accounts, users
 from roadstead.services.access import admit
 from roadstead.services.accounts import local_owner
 from roadstead.services.context import Context
 from roadstead.services.credentials import CreateInstanceToken, create_instance_token
 from roadstead.services.networks import CreateSecurityPolicy, create_security_policy
 from roadstead.services.operations import AnyOperation, Operation, PageAnswer, PageRequest, Wire, run
+from roadstead.services.service_accounts import Permission
 from roadstead.services.table import OPERATIONS
 from tests.factories.accounts import nobody, owner_asker, owner_caller, owner_login, set_account_enabled, sub_caller
 from tests.factories.pushes import push_image
@@ -34,6 +36,10 @@ USUAL: dict[str, Any] = {
     "token_type": "longterm",
     "operation": "Create",
     "cidr_block": "192.0.2.0/24",
+    "name": "alice",
+    "status": "Inactive",
+    "permissions": [Permission(resource="library", actions=["tcr:PullRepository"])],
+    "random": True,
 }
 UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateNamespace": {"namespace_name": "fresh"},
@@ -41,6 +47,17 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateRepository": {"repository_name": "fresh"},
     "ModifyInstanceToken": {"enable": False},
     "CreateSecurityPolicy": {"cidr_block": "198.51.100.0/24"},
+    "AddUser": {"name": "fresh", "console_login": 1, "use_api": 1},
+    "DeleteUser": {"force": 1},
+    "CreateServiceAccount": {"name": "fresh", "duration": 30},
+    "GetSecurityLastUsed": {"secret_id_list": ["AKIDx"]},
+}
+# What the resources of each service are.
+KINDS = {
+    "tcr": {"instance", "repository"},
+    "cam": {"uin"},
+    "sts": {"uin", "federated-user"},
+    "cloudaudit": {"audit"},
 }
 
 
@@ -62,7 +79,22 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     token = await run(
         ctx, caller, create_instance_token, CreateInstanceToken(registry_id=registry, token_type="longterm")
     )
-    return {"registry_id": registry, "token_id": token.token_id, "request_id": caller.origin.request_id}
+    user = await run(ctx, caller, users.add_user, users.AddUser(name="alice", use_api=1))
+    await run(
+        ctx,
+        caller,
+        service_accounts.create_service_account,
+        service_accounts.CreateServiceAccount(
+            registry_id=registry, name="alice", duration=1, permissions=USUAL["permissions"]
+        ),
+    )
+    return {
+        "registry_id": registry,
+        "token_id": token.token_id,
+        "request_id": caller.origin.request_id,
+        "target_uin": user.uin,
+        "access_key_id": user.secret_id,
+    }
 
 
 def request_for(op: AnyOperation, known: dict[str, Any]) -> Wire:
@@ -121,9 +153,9 @@ def test_every_declared_operation_is_in_the_table() -> None:
 @pytest.mark.parametrize("op", operations())
 def test_an_operation_is_declared_whole(op: AnyOperation) -> None:
     assert op.summary.endswith(".")
-    assert op.changes is not op.name.startswith(("Describe", "Check", "LookUp", "Explain"))
-    kinds = {"tcr": {"instance", "repository"}, "cloudaudit": {"audit"}}
-    assert op.resource.partition("/")[0] in kinds[op.service]
+    reads = op.name.startswith(("Describe", "Check", "LookUp", "Explain", "List", "Get"))
+    assert op.changes is not reads or op.name == "GetFederationToken"
+    assert op.resource.partition("/")[0] in KINDS[op.service]
     for wire in (op.request, op.answer):
         assert issubclass(wire, Wire) and wire.__doc__
         for field in msgspec.structs.fields(wire):
