@@ -88,6 +88,10 @@ class LoginGuard:
     async def failed(self, database: Database, account: str, address: str, now: datetime) -> None:
         """The failure is counted; raises TooManyRequests instead of returning when a wait was already due."""
         self.refuse_blocked(account, address, now)
+        await self.count(database, account, address, now)
+
+    async def count(self, database: Database, account: str, address: str, now: datetime) -> None:
+        """The failure of a check that `may_try` has let begin is counted, whatever wait has become due since."""
         since = now - timedelta(seconds=self._rules.window_seconds)
         async with database.write(durable=False) as tx:
             for subject in _subjects(account, address):

@@ -30,7 +30,7 @@ async def proven(ctx: Context, caller: Caller, password: str) -> Factors:
     if factors.password_hash is None:
         raise Conflict("the account has no password; whoever manages users can give it one")
     if not await ctx.passwords.holds(factors.password_hash, password):
-        await ctx.logins.failed(ctx.database, factors.uin, address, now)
+        await ctx.logins.count(ctx.database, factors.uin, address, now)
         raise NotAuthenticated("credential: the password is wrong", detail={"gate": "credential"})
     return factors
 

@@ -99,7 +99,7 @@ async def check(ctx: Context, tx: Tx, factors: Factors, code: str) -> None:
 async def count_wrong(ctx: Context, uin: str, address: str, code: str) -> None:
     """A wrong code is counted as a failed login; a missing one is no guess."""
     if code:
-        await ctx.logins.failed(ctx.database, uin, address, ctx.clock())
+        await ctx.logins.count(ctx.database, uin, address, ctx.clock())
 
 
 async def _accept(ctx: Context, tx: Tx, factors: Factors, code: str) -> bool:
@@ -115,6 +115,6 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
     made = pyotp.TOTP(secret, interval=_STEP)
     present = int(now.timestamp()) // _STEP
     for step in (present, present - 1, present + 1):
-        if hmac.compare_digest(made.generate_otp(step).encode(), typed):
+        if step >= 0 and hmac.compare_digest(made.generate_otp(step).encode(), typed):
             return step
     return None

@@ -23,7 +23,14 @@ from roadstead.domain.identity import CredentialKind, Origin, Presented
 from roadstead.domain.passwords import check_service_password
 from roadstead.domain.policy import Rights
 from roadstead.domain.service_accounts import PREFIX, Granted, ServiceRights, granted, parsed, plain_name, written
-from roadstead.errors import AlreadyExists, InvalidInput, LimitReached, ParameterMissing, ServiceAccountUnknown
+from roadstead.errors import (
+    AlreadyExists,
+    InvalidInput,
+    LimitReached,
+    NotAuthenticated,
+    ParameterMissing,
+    ServiceAccountUnknown,
+)
 from roadstead.metadata import instances, service_accounts
 from roadstead.metadata.database import Tx
 from roadstead.metadata.service_accounts import ServiceAccount
@@ -36,6 +43,8 @@ _INSTANCE = "instance/{registry_id}"
 _USUAL_PAGE, _LARGEST_PAGE = 20, 100
 _MOST_ACCOUNTS = 1000
 _LONGEST_DAYS = 36_500
+# The same words as for every wrong login of the registry.
+_WRONG = "the username or password is wrong"
 
 AccountName = Annotated[
     str, Meta(description="Name of the service account, with or without `tcr$`.", min_length=1, max_length=68)
@@ -314,8 +323,9 @@ def _print(password_hash: str) -> str:
 async def present(ctx: Context, issuer: str, name: str, password: str, origin: Origin) -> Presented:
     """What the name (without its prefix) and password of a service account show their bearer to be.
 
-    A login that does not hold shows a print that no row has, and is refused and counted when the row is read.
-    Raises TooManyRequests when one has to wait before a chosen password is checked.
+    A login that does not hold shows a print that no row has, and is refused and counted when the row is read. A
+    wrong guess at a chosen password is counted here: raises NotAuthenticated for it, and TooManyRequests instead of
+    checking when one has to wait before.
     """
     login = PREFIX + name
     async with ctx.database.read() as tx:
@@ -324,6 +334,9 @@ async def present(ctx: Context, issuer: str, name: str, password: str, origin: O
         if row is not None and not _random(row):
             await ctx.logins.may_try(tx, login, origin.address, ctx.clock())
     right = row is not None and await _right(ctx, row, password)
+    if row is not None and not right and not _random(row):
+        await ctx.logins.count(ctx.database, login, origin.address, ctx.clock())
+        raise NotAuthenticated(f"credential: {_WRONG}", detail={"gate": "credential"})
     shown = _print(row.password_hash) if row is not None and right else "-"
     return Presented(CredentialKind.SERVICE_ACCOUNT, login, shown)
 
@@ -344,7 +357,7 @@ async def identify(
     """What the service account may do; or None, and why its login does not hold any more."""
     row = await service_accounts.get(tx, instance_id, presented.uin.removeprefix(PREFIX)[:80])
     if row is None or not hmac.compare_digest(_print(row.password_hash), presented.credential_id):
-        return None, "the username or password is wrong"
+        return None, _WRONG
     if not row.enabled:
         return None, f"the service account {presented.uin} is disabled"
     if row.expires_at <= now:

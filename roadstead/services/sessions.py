@@ -108,7 +108,7 @@ async def log_in(ctx: Context, attempt: Attempt, origin: Origin) -> Begun:
         await ctx.logins.may_try(tx, subject, address, ctx.clock())
     right = await ctx.passwords.holds(None if found is None else found.password_hash, attempt.password)
     if found is None or not right:
-        await ctx.logins.failed(ctx.database, subject, address, ctx.clock())
+        await ctx.logins.count(ctx.database, subject, address, ctx.clock())
         raise NotAuthenticated(_WRONG, detail={"gate": "credential"})
     try:
         async with ctx.database.write() as tx:
