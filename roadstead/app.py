@@ -32,8 +32,8 @@ from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
-from roadstead.services.refusals import Refusals
 from roadstead.services.passwords import Passwords
+from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing

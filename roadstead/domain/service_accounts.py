@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
-from roadstead.domain.policy import Circumstances, Decision, Resource
+from roadstead.domain.policy import Circumstances, Decision, Paths, Resource
 from roadstead.domain.reference import namespace_name
 from roadstead.errors import InvalidInput, NameInvalid
 
@@ -113,3 +113,13 @@ class ServiceRights:
                 if action in each.actions and each.namespace in {namespace, EVERY_NAMESPACE}:
                     return Decision(True, "policy", "a permission of the service account allows it", "", place)
         return Decision(False, "policy", "no permission of the service account allows it")
+
+    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
+        """The namespaces of the permissions that have the action, with all below them."""
+        head = f"repository/{self.registry_id}/"
+        found: list[str] = []
+        for each in self.permissions:
+            if action in each.actions:
+                node = head + each.namespace
+                found += [node] if each.namespace == EVERY_NAMESPACE else [node, f"{node}/*"]
+        return Paths(found, ())

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
+from urllib.parse import unquote
 
 from msgspec import Meta
 
-from roadstead.errors import InvalidInput, NotAuthenticated
+from roadstead.domain.policy import Narrowed, Rights
+from roadstead.domain.policy_documents import parse
+from roadstead.domain.rights import CompiledRights
+from roadstead.errors import InvalidInput, NotAuthenticated, PolicyInvalid
 from roadstead.metadata import access_keys
 from roadstead.metadata.access_keys import TemporaryKey
 from roadstead.services.access_keys import forbid_temporary
@@ -73,7 +78,7 @@ class CallerIdentity(Wire, frozen=True, kw_only=True):
     type: Annotated[str, Meta(description="`RootAccount` for the owner, else `CAMUser`.")]
 
 
-@operation(resource="federated-user/{name}", changes=True, service="sts", raises=(InvalidInput,))
+@operation(resource="federated-user/{name}", changes=True, service="sts", raises=(InvalidInput, PolicyInvalid))
 async def get_federation_token(call: Call, request: GetFederationToken) -> FederationToken:
     """Get a temporary API key of the caller's account, narrowed by a policy if one is given."""
     account_id = call.caller.account_id
@@ -82,8 +87,9 @@ async def get_federation_token(call: Call, request: GetFederationToken) -> Feder
     forbid_temporary(call)
     if _NAME.fullmatch(request.name) is None:
         raise InvalidInput("Name has 1 to 64 letters, digits and _ . @ -")
-    if request.policy:
-        raise InvalidInput("Policy is not understood yet; leave it empty")
+    policy = _plain(request.policy)
+    if policy:
+        parse(policy)
     ends = call.now + timedelta(seconds=request.duration_seconds)
     secret_id, secret_key, token = "AKID" + random_id(32), random_secret(), random_secret()
     key = TemporaryKey(
@@ -91,13 +97,28 @@ async def get_federation_token(call: Call, request: GetFederationToken) -> Feder
         account_id=account_id,
         secret_key=call.ctx.secrets.seal(secret_key.encode()),
         token_hash=secret_hash(token),
-        policy="",
+        policy=policy,
         created_at=call.now,
         ends_at=ends,
     )
     await access_keys.add_temporary(call.tx, key)
     made = FederationCredentials(token=token, tmp_secret_id=secret_id, tmp_secret_key=secret_key)
     return FederationToken(credentials=made, expired_time=int(ends.timestamp()), expiration=ends)
+
+
+def _plain(policy: str) -> str:
+    """The policy as JSON; clients of STS send it URL-encoded."""
+    return unquote(policy) if policy.lstrip()[:1] == "%" else policy
+
+
+@lru_cache(maxsize=1024)
+def _limit(policy: str) -> Rights:
+    return CompiledRights([("of the session token", parse(policy))])
+
+
+def narrowed(rights: Rights, policy: str) -> Rights:
+    """The rights of a temporary key that was issued with the policy; empty: all those of its account."""
+    return Narrowed(rights, _limit(policy)) if policy else rights
 
 
 # Filtered: it shows everybody himself, so there is nothing to refuse.

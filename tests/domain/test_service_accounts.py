@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from roadstead.domain.policy import Circumstances, Resource
+from roadstead.domain.reach import Names, Reach, Selection
 from roadstead.domain.service_accounts import (
     Granted,
     ServiceRights,
@@ -94,3 +95,14 @@ def test_what_a_service_account_may_do(action: str, path: str, allowed: bool) ->
     decision = rights.decide(action, Resource("tcr", "local", "", path), HERE)
     assert decision.allowed is allowed
     assert decision.gate == "policy" and decision.reason
+
+
+def test_lists_show_a_service_account_what_it_may_pull() -> None:
+    rights = ServiceRights("tcr-1", (Granted("prod", (PUSH, PULL)), Granted("test", (PUSH,))))
+    area = Resource("tcr", "local", "100", "")
+    reach = Reach.of(rights, PULL, area, HERE)
+    assert reach.names("repository/tcr-1/") == Selection(Names(frozenset({"prod"}), ("prod/",)))
+    assert reach.sees("repository/tcr-1/prod/web") and not reach.sees("repository/tcr-1/test/web")
+    assert not reach.names("repository/tcr-2/").shown
+    every = Reach.of(ServiceRights("tcr-1", (Granted("*", (PULL,)),)), PULL, area, HERE)
+    assert every.names("repository/tcr-1/").everything

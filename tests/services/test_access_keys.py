@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.domain.identity import Caller, CredentialKind
-from roadstead.domain.policy import Circumstances, Decision, Resource
+from roadstead.domain.policy import NOTHING, Circumstances, Decision, Paths, Resource
 from roadstead.errors import AccessDenied, AccountUnknown, LimitReached, NotFound
 from roadstead.metadata.schema.access import api_keys
 from roadstead.services import access_keys, users
@@ -27,6 +27,9 @@ class Only:
 
     def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
         return Decision((action, resource.path) in self._allowed, "policy", "it is on the list or not")
+
+    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
+        return NOTHING.paths(action, area, circumstances)
 
 
 async def alice(ctx: Context, *allowed: tuple[str, str]) -> Caller:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
 
 from roadstead.domain.identity import CredentialKind
-from roadstead.errors import AccessDenied, InvalidInput
+from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Resource
+from roadstead.errors import AccessDenied, InvalidInput, PolicyInvalid
 from roadstead.metadata.schema.access import temporary_keys
 from roadstead.metadata.schema.delivery import audit_entries
 from roadstead.services import federation, gc
@@ -49,6 +51,37 @@ async def test_it_makes_no_others(ctx: Context) -> None:
     caller = replace(await owner_caller(ctx), kind=CredentialKind.TEMPORARY_KEY)
     with pytest.raises(AccessDenied, match="session token"):
         await call_as(ctx, caller, federation.get_federation_token, name="ci")
+
+
+POLICY = (
+    '{"version":"2.0","statement":[{"effect":"allow","action":"tcr:Describe*",'
+    '"resource":"qcs::tcr:::repository/tcr-1/prod/*"}]}'
+)
+
+
+@pytest.mark.parametrize("sent", [POLICY, quote(POLICY)])
+async def test_it_is_narrowed_by_its_policy(ctx: Context, sent: str) -> None:
+    await call(ctx, federation.get_federation_token, name="ci", policy=sent)
+    async with ctx.database.read() as tx:
+        kept = await tx.scalar(sa.select(temporary_keys.c.policy))
+    assert kept == POLICY
+    rights = federation.narrowed(EVERYTHING, kept)
+    here = Circumstances("192.0.2.1", ctx.clock())
+    for action, path, allowed in (
+        ("tcr:DescribeImages", "repository/tcr-1/prod/web", True),
+        ("tcr:DescribeImages", "repository/tcr-1/test/web", False),
+        ("tcr:DeleteImage", "repository/tcr-1/prod/web", False),
+    ):
+        wanted = Resource("tcr", "local", "100", path)
+        assert rights.decide(action, wanted, here).allowed is allowed
+        assert not federation.narrowed(NOTHING, kept).decide(action, wanted, here).allowed
+    assert federation.narrowed(EVERYTHING, "") is EVERYTHING
+
+
+@pytest.mark.parametrize("policy", ["x", "{}", "%7B", "%", "null", '{"version":"2.0","statement":[]}'])
+async def test_a_policy_that_is_none(ctx: Context, policy: str) -> None:
+    with pytest.raises(PolicyInvalid):
+        await call(ctx, federation.get_federation_token, name="ci", policy=policy)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 65, "é", "a/b", "a\n"])

@@ -118,7 +118,7 @@ def test_the_permission_is_told_in_the_spelling_of_the_api() -> None:
     told = described(OPERATIONS["CreateNamespace"])["x-permission"]
     assert told == {"Action": "tcr:CreateNamespace", "Resource": "repository/{RegistryId}/{NamespaceName}"}
     for path in DOCUMENT["paths"].values():
-        assert re.fullmatch(r"[a-z]+/[\w/{}*-]+", path["post"]["x-permission"]["Resource"])
+        assert re.fullmatch(r"[a-z-]+/[\w/{}*-]+", path["post"]["x-permission"]["Resource"])
 
 
 def test_what_a_docstring_says_beyond_its_first_line_is_told() -> None:
