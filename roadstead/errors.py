@@ -24,12 +24,16 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   └── NetworkRefused      403  UnauthorizedOperation                DENIED
     ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
     │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown
+    │   ├── PolicyUnknown       404  ResourceNotFound.PolicyIdNotFound    NAME_UNKNOWN
+    │   ├── GroupUnknown        404  ResourceNotFound.GroupNotExist       NAME_UNKNOWN
+    │   ├── AccountUnknown      404  ResourceNotFound.UserNotExist        NAME_UNKNOWN
     │   ├── ManifestUnknown     404  ResourceNotFound                     MANIFEST_UNKNOWN
     │   ├── OperationUnknown    404  InvalidAction                        NAME_UNKNOWN
     │   ├── BlobUnknown         404  ResourceNotFound                     BLOB_UNKNOWN
     │   └── UploadUnknown       404  ResourceNotFound                     BLOB_UPLOAD_UNKNOWN
     ├── Conflict                409  ResourceInUse                        DENIED
     │   ├── AlreadyExists       409  InvalidParameter.ErrorNameExists     DENIED
+    │   ├── LimitReached        409  LimitExceeded                        DENIED
     │   └── NotEmpty            412  FailedOperation.PreconditionFailed   DENIED
     ├── PreconditionFailed      412  FailedOperation.PreconditionFailed   DENIED
     ├── MethodUnsupported       405  UnsupportedOperation                 UNSUPPORTED
@@ -215,6 +219,24 @@ class CredentialUnknown(NotFound):
     """No long-term credential of that id in the instance."""
 
 
+class AccountUnknown(NotFound):
+    """No account of that name or number."""
+
+    cloud = "ResourceNotFound.UserNotExist"
+
+
+class PolicyUnknown(NotFound):
+    """No policy, or no version of it, of that number or name."""
+
+    cloud = "ResourceNotFound.PolicyIdNotFound"
+
+
+class GroupUnknown(NotFound):
+    """No group of that number or name."""
+
+    cloud = "ResourceNotFound.GroupNotExist"
+
+
 class ManifestUnknown(NotFound):
     """No such tag or manifest in the repository."""
 
@@ -252,6 +274,12 @@ class AlreadyExists(Conflict):
 
     cloud = "InvalidParameter.ErrorNameExists"
     remedy = "Take another name, or use what is there."
+
+
+class LimitReached(Conflict):
+    """There are as many as there may be; the message says how many that is."""
+
+    cloud = "LimitExceeded"
 
 
 class NotEmpty(Conflict):

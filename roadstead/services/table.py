@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import ModuleType
 
-from roadstead.services import audit, credentials, namespaces, networks, repositories, tags
+from roadstead.services import (
+    attachments,
+    audit,
+    credentials,
+    groups,
+    namespaces,
+    networks,
+    policy_documents,
+    repositories,
+    simulation,
+    tags,
+)
 from roadstead.services.operations import AnyOperation, Operation, table
 
 # Whose declarations the table holds, in the order of the reference.
@@ -15,6 +26,10 @@ SERVICES: tuple[ModuleType, ...] = (
     tags,
     credentials,
     networks,
+    policy_documents,
+    attachments,
+    groups,
+    simulation,
     audit,
 )
 

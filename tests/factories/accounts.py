@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from secrets import randbelow
 
 import sqlalchemy as sa
 
@@ -43,7 +44,7 @@ def owner_login(ctx: Context) -> Login:
 async def add_sub_account(ctx: Context, name: str = "builder") -> Login:
     """A sub-account of the owner, without any policy, with a long-term credential for the default instance."""
     instance = await ctx.instances.find(ctx.settings.default_instance)
-    credential_id, secret, uin = random_id(20), random_secret(), f"2000{random_id(8)}"
+    credential_id, secret, uin = random_id(20), random_secret(), f"3000{randbelow(10**8):08d}"
     now = ctx.clock()
     async with ctx.database.write() as tx:
         owner = await accounts.owner(tx)
