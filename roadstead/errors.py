@@ -26,6 +26,8 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   └── NetworkRefused      403  UnauthorizedOperation                DENIED
     ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
     │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown, ServiceAccountUnknown
+    │   ├── PolicyUnknown       404  ResourceNotFound.PolicyIdNotFound    NAME_UNKNOWN
+    │   ├── GroupUnknown        404  ResourceNotFound.GroupNotExist       NAME_UNKNOWN
     │   ├── AccountUnknown      404  ResourceNotFound.UserNotExist        NAME_UNKNOWN
     │   ├── ManifestUnknown     404  ResourceNotFound                     MANIFEST_UNKNOWN
     │   ├── OperationUnknown    404  InvalidAction                        NAME_UNKNOWN
@@ -240,6 +242,18 @@ class AccountUnknown(NotFound):
     """No account of that name or number."""
 
     cloud = "ResourceNotFound.UserNotExist"
+
+
+class PolicyUnknown(NotFound):
+    """No policy, or no version of it, of that number or name."""
+
+    cloud = "ResourceNotFound.PolicyIdNotFound"
+
+
+class GroupUnknown(NotFound):
+    """No group of that number or name."""
+
+    cloud = "ResourceNotFound.GroupNotExist"
 
 
 class ManifestUnknown(NotFound):

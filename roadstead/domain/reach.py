@@ -89,9 +89,9 @@ class Reach:
 
     def first_levels(self, *heads: str) -> Selection:
         """Which nodes right below the heads can be seen, themselves or something in them."""
-        allowed = self.paths.allowed
-        shown = {_first_level(rest) for head in heads for pattern in allowed for rest in residuals(pattern, head)}
-        return Selection(_names(shown), _names(self._hidden_whole(heads)) if len(heads) == 1 else Names())
+        patterns = {rest for head in heads for pattern in self.paths.allowed for rest in residuals(pattern, head)}
+        shown = _names(node for pattern in patterns for node in _first_levels(pattern))
+        return Selection(shown, _names(self._hidden_whole(heads)) if len(heads) == 1 else Names())
 
     def _hidden_whole(self, heads: Iterable[str]) -> Iterator[str]:
         """Patterns of nodes that are denied with all that is below them."""
@@ -102,14 +102,17 @@ class Reach:
                 yield node
 
 
-def _first_level(pattern: str) -> str:
-    """A pattern of first levels that matches at least those of the pattern."""
+def _first_levels(pattern: str) -> Iterator[str]:
+    """Patterns that match exactly the first levels of what the pattern can match."""
     for place, char in enumerate(pattern):
+        if char == "*":
+            yield pattern[: place + 1]
+            return
+        if char in "/?":  # the one character may be the slash
+            yield pattern[:place]
         if char == "/":
-            return pattern[:place]
-        if char in "*?":
-            return pattern[:place] + "*"
-    return pattern
+            return
+    yield pattern
 
 
 def _names(patterns: Iterable[str]) -> Names:

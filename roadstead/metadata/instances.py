@@ -8,8 +8,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from roadstead.domain.reach import EVERYTHING_SHOWN, Selection
 from roadstead.metadata.database import Tx, insert
 from roadstead.metadata.schema.tenancy import allowed_networks, instances
+from roadstead.metadata.selections import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ async def modify(tx: Tx, instance_id: int, **values: object) -> None:
     )
 
 
-async def page(tx: Tx, last: str, most: int) -> list[Instance]:
-    """Up to `most` instances after the name `last`."""
-    statement = sa.select(*_COLUMNS).where(instances.c.name > last).order_by(instances.c.name).limit(most)
+async def page(tx: Tx, last: str, most: int, selection: Selection = EVERYTHING_SHOWN) -> list[Instance]:
+    """Up to `most` instances after the name `last`, of those whose ids are in the selection."""
+    shown = within(instances.c.registry_id, selection, bytewise=False)
+    statement = sa.select(*_COLUMNS).where(instances.c.name > last, *shown).order_by(instances.c.name).limit(most)
     return [Instance(*row) for row in await tx.all(statement)]
 
 

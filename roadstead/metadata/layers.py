@@ -13,6 +13,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from roadstead.domain.reach import EVERYTHING_SHOWN, Selection
 from roadstead.domain.reference import Digest
 from roadstead.metadata.access import StoredBlob, visible_link
 from roadstead.metadata.database import Prepared, Tx, insert_into
@@ -27,6 +28,7 @@ from roadstead.metadata.schema.content import (
     uploads,
 )
 from roadstead.metadata.schema.types import Instant
+from roadstead.metadata.selections import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,17 +313,23 @@ async def complete_sparse(tx: Tx, repository_id: int, blob_id: int, digest: Dige
 
 
 async def find_held(
-    tx: Tx, instance_id: int, region: str, digest: Digest, repository: str, now: datetime
+    tx: Tx,
+    instance_id: int,
+    region: str,
+    digest: Digest,
+    repository: str,
+    now: datetime,
+    selection: Selection = EVERYTHING_SHOWN,
 ) -> StoredBlob | None:
-    """The stored blob, locked, if that repository (or any one of the instance, when "" is given) shows it."""
+    """The stored blob, locked, if that repository (or, when "" is given, one of the selection) shows it."""
     link = sa.exists().where(
         repository_blobs.c.blob_id == blobs.c.id,
         visible_link(now),
         repositories.c.id == repository_blobs.c.repository_id,
         repositories.c.instance_id == instance_id,
     )
-    if repository:
-        link = link.where(repositories.c.name == repository)
+    chosen = [repositories.c.name == repository] if repository else within(repositories.c.name, selection)
+    link = link.where(*chosen)
     row = await tx.one(
         sa.select(blobs.c.id, blobs.c.generation, blobs.c.size)
         .where(blobs.c.region == region, blobs.c.digest == str(digest), blobs.c.state == "stored", link)

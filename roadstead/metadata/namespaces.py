@@ -9,10 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from roadstead.domain.reach import EVERYTHING_SHOWN, Selection
 from roadstead.metadata import resource_tags
 from roadstead.metadata.database import Tx, insert
 from roadstead.metadata.resource_tags import Wanted
 from roadstead.metadata.schema.content import namespaces
+from roadstead.metadata.selections import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,14 @@ async def remove(tx: Tx, namespace_id: int) -> None:
 
 
 def _meant(
-    instance_id: int, containing: str, registry_id: str, labels: Sequence[Sequence[Wanted]]
+    instance_id: int,
+    containing: str,
+    registry_id: str,
+    labels: Sequence[Sequence[Wanted]],
+    selection: Selection,
 ) -> list[sa.ColumnElement[bool]]:
     c = namespaces.c
-    found: list[Any] = [c.instance_id == instance_id]
+    found: list[Any] = [c.instance_id == instance_id, *within(c.name, selection)]
     if containing:
         found.append(c.name.contains(containing, autoescape=True))
     path = sa.literal(f"repository/{registry_id}/") + c.name
@@ -86,14 +92,15 @@ async def page(
     skip: int = 0,
     registry_id: str = "",
     labels: Sequence[Sequence[Wanted]] = (),
+    selection: Selection = EVERYTHING_SHOWN,
 ) -> list[Namespace]:
-    """Up to `most` namespaces after `last` and `skip` more, by name.
+    """Up to `most` namespaces of the selection after `last` and `skip` more, by name.
 
     Each of `labels` is a condition: labels of which one must be there. They stand under the instance's public id.
     """
     statement = (
         sa.select(*_COLUMNS)
-        .where(*_meant(instance_id, containing, registry_id, labels), namespaces.c.name > last)
+        .where(*_meant(instance_id, containing, registry_id, labels, selection), namespaces.c.name > last)
         .order_by(namespaces.c.name)
         .limit(most)
         .offset(skip or None)
@@ -108,9 +115,10 @@ async def count(
     containing: str = "",
     registry_id: str = "",
     labels: Sequence[Sequence[Wanted]] = (),
+    selection: Selection = EVERYTHING_SHOWN,
 ) -> int:
     """How many namespaces `page` would give in all."""
-    meant = _meant(instance_id, containing, registry_id, labels)
+    meant = _meant(instance_id, containing, registry_id, labels, selection)
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(namespaces).where(*meant)))
 
 

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from roadstead.domain.reach import EVERYTHING_SHOWN, Selection
 from roadstead.errors import InvalidInput
 from roadstead.metadata.database import Prepared, Tx, insert
 from roadstead.metadata.schema.content import blobs, namespaces, repositories, repository_blobs
+from roadstead.metadata.selections import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +109,17 @@ _ORDERED = {"creation_time": repositories.c.created_at, "update_time": repositor
 
 
 def _meant(
-    instance_id: int, namespace_id: int | None, containing: str, public_only: bool
+    instance_id: int, namespace_id: int | None, containing: str, selection: Selection, or_public: bool
 ) -> list[sa.ColumnElement[bool]]:
     found: list[Any] = [repositories.c.instance_id == instance_id, repositories.c.visible]
     if namespace_id is not None:
         found.append(repositories.c.namespace_id == namespace_id)
     if containing:
         found.append(repositories.c.name.contains(containing, autoescape=True))
-    if public_only:
-        found.append(namespaces.c.public)
+    chosen = within(repositories.c.name, selection)
+    if chosen:
+        seen = sa.and_(*chosen)
+        found.append(sa.or_(seen, namespaces.c.public) if or_public else seen)
     return found
 
 
@@ -128,11 +132,13 @@ async def page(
     skip: int = 0,
     namespace_id: int | None = None,
     containing: str = "",
-    public_only: bool = False,
+    selection: Selection = EVERYTHING_SHOWN,
+    or_public: bool = False,
     order: Order = "name",
 ) -> list[Repository]:
     """Up to `most` visible repositories after the one whose `key` is `last`, and `skip` more, in that order.
 
+    They are those of the selection and, with `or_public`, those of public namespaces.
     By name an index gives the order; by time those of the instance, which a quota limits, are sorted.
     """
     column = _ORDERED.get(order.lstrip("-"))
@@ -141,7 +147,7 @@ async def page(
     statement = (
         sa.select(*_COLUMNS)
         .select_from(_SOURCE)
-        .where(*_meant(instance_id, namespace_id, containing, public_only))
+        .where(*_meant(instance_id, namespace_id, containing, selection, or_public))
         .order_by(*(each.desc() if backwards else each for each in columns))
         .limit(most)
         .offset(skip or None)
@@ -177,11 +183,12 @@ async def count(
     *,
     namespace_id: int | None = None,
     containing: str = "",
-    public_only: bool = False,
+    selection: Selection = EVERYTHING_SHOWN,
+    or_public: bool = False,
 ) -> int:
     """How many repositories `page` would give in all."""
-    source = _SOURCE if public_only else repositories
-    meant = _meant(instance_id, namespace_id, containing, public_only)
+    source = _SOURCE if or_public else repositories
+    meant = _meant(instance_id, namespace_id, containing, selection, or_public)
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(source).where(*meant)))
 
 

@@ -16,6 +16,7 @@ from roadstead.metadata import accounts, credentials, instances, namespaces
 from roadstead.metadata.database import Tx
 from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
+from roadstead.services.policy_documents import ensure_presets
 from roadstead.services.secrets import password_hash, random_id, random_secret, secret_hash
 
 OWNER_NAME = "admin"
@@ -38,6 +39,7 @@ class InitialCredentials(msgspec.Struct, frozen=True, rename="pascal"):
 async def first_start(ctx: Context) -> InitialCredentials | None:
     """The owner account, the default instance and their first credentials exist; None when they did before."""
     async with ctx.database.write() as tx:
+        await ensure_presets(tx, ctx.clock())
         if await accounts.owner(tx) is not None:
             return None
         made, key, credential = _invent()

@@ -70,6 +70,27 @@ Password = Annotated[
 ]
 Uin = Annotated[int, Meta(description="Number of the account.")]
 
+PolicyId = Annotated[int, Meta(description="Number of the policy.", ge=1)]
+PolicyName = Annotated[
+    str,
+    Meta(
+        description="Name of the policy: 1 to 128 letters, digits and `+ = , . @ _ -`.",
+        min_length=1,
+        max_length=128,
+        pattern="^[A-Za-z0-9+=,.@_-]*$",
+    ),
+]
+PolicyText = Annotated[str, Meta(description="What the policy is for, up to 300 characters.", max_length=300)]
+PolicyDocument = Annotated[str, Meta(description="The policy as JSON in CAM form.")]
+VersionId = Annotated[int, Meta(description="Number of the policy's version.", ge=1)]
+GroupId = Annotated[int, Meta(description="Number of the group.", ge=1)]
+GroupName = Annotated[str, Meta(description="Name of the group, 1 to 64 characters.", min_length=1, max_length=64)]
+GroupRemark = Annotated[str, Meta(description="What the group is for, up to 200 characters.", max_length=200)]
+AccountUin = Annotated[int, Meta(description="Number of the account.", ge=1)]
+PageNumber = Annotated[int, Meta(description="Which page, from 1, as clients of CAM ask.", ge=1)]
+PageLength = Annotated[int, Meta(description="Entries of a page, as clients of CAM ask.", ge=1)]
+TotalNum = Annotated[int, Meta(description="Entries of the whole list; null on pages asked for by Last.")]
+
 
 class Filter(Wire, frozen=True, kw_only=True):
     """A condition on the entries of a list."""

@@ -33,6 +33,7 @@ from roadstead.metadata.database import Tx
 from roadstead.metadata.layers import Claim, Upload
 from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
+from roadstead.services.policies import reach_of
 from roadstead.services.repositories import admit_push, open_for_push
 from roadstead.services.secrets import random_id
 
@@ -388,7 +389,7 @@ async def _may_mount(
     ctx: Context, tx: Tx, asker: Asker, admitted: Admitted, digest: Digest, source: RepositoryName | None
 ) -> bool:
     if source is None:
-        return admitted.caller.owner and await _mountable(tx, admitted, digest, None, ctx.clock()) is not None
+        return await _mountable(tx, admitted, digest, None, ctx.clock()) is not None
     try:
         found = await admit(ctx, tx, asker, source, Action.PULL, Target.BLOB, str(digest))
     except AccessDenied:
@@ -401,7 +402,9 @@ async def _mountable(
 ) -> StoredBlob | None:
     instance = admitted.instance
     where = str(source) if source is not None else ""
-    return await layers.find_held(tx, instance.id, instance.row.region, digest, where, now)
+    pulled = reach_of(admitted.caller, Action.PULL, instance.row, now=now)
+    selection = pulled.names(f"repository/{instance.row.registry_id}/")
+    return await layers.find_held(tx, instance.id, instance.row.region, digest, where, now, selection)
 
 
 async def find(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> tuple[BlobStore, str, StoredBlob]:

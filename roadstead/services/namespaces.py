@@ -7,6 +7,7 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
+from roadstead.domain.reach import Reach
 from roadstead.domain.reference import namespace_name
 from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty
 from roadstead.metadata import instances, namespaces, repositories, resource_tags
@@ -20,10 +21,10 @@ from roadstead.services.fields import (
     filter_values,
 )
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Slice, Wire, operation
-from roadstead.services.policies import decide
 from roadstead.services.resource_tags import checked, labels, wanted
 
 _NAMESPACE = "repository/{registry_id}/{namespace_name}"
+_LISTED = "tcr:DescribeNamespaces"
 # More than any specification allows; who asks for all gets no more at once.
 _ALL = 10_000
 
@@ -199,7 +200,7 @@ async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
     return Done()
 
 
-@operation(resource="repository/{registry_id}/*", changes=False, paging="page", raises=(InvalidInput,))
+@operation(resource="repository/{registry_id}/*", changes=False, filtered=True, paging="page", raises=(InvalidInput,))
 async def describe_namespaces(call: Call, request: DescribeNamespaces) -> NamespacePage:
     """List namespaces by name, those that contain a text or carry labels if such are given."""
     asked = filter_values(request.filters, {"Tags"})
@@ -208,6 +209,8 @@ async def describe_namespaces(call: Call, request: DescribeNamespaces) -> Namesp
         return NamespacePage(namespace_list=[], total_count=0 if which.counted else None)
     containing, conditions = request.namespace_name or "", [wanted(values) for values in asked.values()]
     registry_id = call.here.registry_id
+    reach, head = call.reach(_LISTED), f"repository/{registry_id}/"
+    selection = reach.first_levels(head)
     rows = await namespaces.page(
         call.tx,
         call.here.id,
@@ -217,14 +220,21 @@ async def describe_namespaces(call: Call, request: DescribeNamespaces) -> Namesp
         skip=which.skip,
         registry_id=registry_id,
         labels=conditions,
+        selection=selection,
     )
     total = None
     if which.counted:
         total = await namespaces.count(
-            call.tx, call.here.id, containing=containing, registry_id=registry_id, labels=conditions
+            call.tx,
+            call.here.id,
+            containing=containing,
+            registry_id=registry_id,
+            labels=conditions,
+            selection=selection,
         )
+    seen = [row for row in rows if reach.sees_into(head + row.name)]
     return NamespacePage(
-        namespace_list=await _infos(call, rows), total_count=total, last=which.next([row.name for row in rows])
+        namespace_list=await _infos(call, seen), total_count=total, last=which.next([row.name for row in rows])
     )
 
 
@@ -279,11 +289,11 @@ class PlacedNamespacePage(PageAnswer, frozen=True, kw_only=True):
 async def describe_instance_all_namespaces(call: Call, request: DescribeInstanceAllNamespaces) -> PlacedNamespacePage:
     """List the namespaces of all instances that the caller may see."""
     places = {row.id: row for row in await instances.page(call.tx, "", _ALL)}
-    which = call.slice(request)
+    which, reach = call.slice(request), call.reach(_LISTED)
     seen = [
         (places[instance_id], row)
         for instance_id, row in await namespaces.everywhere(call.tx, _ALL)
-        if instance_id in places and _may_see(call, places[instance_id], row.name)
+        if instance_id in places and _sees(reach, places[instance_id], row.name)
     ]
     shown = [(place, row) for place, row in seen if row.id > _number(which.last)]
     shown = shown[which.skip : which.skip + which.most]
@@ -298,9 +308,8 @@ async def describe_instance_all_namespaces(call: Call, request: DescribeInstance
     )
 
 
-def _may_see(call: Call, place: instances.Instance, name: str) -> bool:
-    path = label_path(place.registry_id, name)
-    return decide(call.caller, "tcr:DescribeNamespaces", place, path, now=call.now).allowed
+def _sees(reach: Reach, place: instances.Instance, name: str) -> bool:
+    return reach.sees_into(label_path(place.registry_id, name), place.region)
 
 
 def _number(last: str) -> int:

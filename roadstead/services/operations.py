@@ -23,12 +23,13 @@ from msgspec import Meta
 
 from roadstead.domain.identity import Caller
 from roadstead.domain.policy import Decision
+from roadstead.domain.reach import Reach
 from roadstead.errors import AccessDenied, AppError, InstanceUnknown, InvalidInput, LoginNeeded
 from roadstead.metadata import audit, instances
 from roadstead.metadata.database import Tx
 from roadstead.services.context import Context
 from roadstead.services.events import Place, audit_entry
-from roadstead.services.policies import decide, refusal
+from roadstead.services.policies import decide, reach_of, refusal
 from roadstead.services.refusals import decision_text
 
 
@@ -107,6 +108,10 @@ class Call:
     def may(self, action: str, path: str) -> Decision:
         """Whether the caller may do something else than the operation itself, for example see an entry of a list."""
         return decide(self.caller, action, self.instance, path, now=self.now)
+
+    def reach(self, action: str) -> Reach:
+        """What of the instance, or of all when the request names none, the caller may do the action on."""
+        return reach_of(self.caller, action, self.instance, now=self.now)
 
     def require(self, action: str, path: str) -> None:
         """Returns when the caller may do that too; raises AccessDenied."""

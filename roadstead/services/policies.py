@@ -6,6 +6,7 @@ from datetime import datetime
 
 from roadstead.domain.identity import Caller
 from roadstead.domain.policy import SCOPE_WORD, Action, Circumstances, Decision, Resource
+from roadstead.domain.reach import Reach
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import AccessDenied, LoginNeeded, NotAuthenticated
 from roadstead.metadata.instances import Instance
@@ -21,13 +22,23 @@ def decide(
     """
     if action == Action.PULL and public and instance is not None and instance.anonymous_access:
         return Decision(True, "policy", "the namespace is public")
-    if action == Action.LIST and caller.scopes is not None:
-        return Decision(True, "policy", "the list shows what the account may see")
     if caller.anonymous:
         return Decision(False, "credential", "nobody is logged in")
+    return caller.rights.decide(action, _resource(caller, action, instance, path), _circumstances(caller, now))
+
+
+def reach_of(caller: Caller, action: str, instance: Instance | None, *, now: datetime) -> Reach:
+    """What of an instance (None: of all of them) the account behind the caller may do the action on."""
+    return Reach.of(caller.rights, action, _resource(caller, action, instance, ""), _circumstances(caller, now))
+
+
+def _resource(caller: Caller, action: str, instance: Instance | None, path: str) -> Resource:
     region = instance.region if instance is not None else ""
-    wanted = Resource(action.partition(":")[0], region, caller.owner_uin, path)
-    return caller.rights.decide(action, wanted, Circumstances(caller.origin.address, now))
+    return Resource(action.partition(":")[0], region, caller.owner_uin, path)
+
+
+def _circumstances(caller: Caller, now: datetime) -> Circumstances:
+    return Circumstances(caller.origin.address, now, caller.uin)
 
 
 def permit(
@@ -41,7 +52,7 @@ def permit(
 ) -> None:
     """Returns when the caller may; raises NotAuthenticated or AccessDenied, naming gate, action and resource."""
     path = f"repository/{instance.registry_id}/{_named(action, repository)}"
-    decision = decide(caller, action, instance, path, now=now, public=public)
+    decision = _asked(caller, action, instance, path, now=now, public=public)
     if not decision.allowed:
         raise refusal(caller, action, path, decision)
     if caller.scopes is not None and not _in_scope(caller, action, repository):
@@ -51,6 +62,13 @@ def permit(
             "ask the token service for that scope",
             detail=detail,
         )
+
+
+def _asked(caller: Caller, action: Action, instance: Instance, path: str, *, now: datetime, public: bool) -> Decision:
+    """The decision; a list is for everybody who has logged in or has a token, and shows what they may see."""
+    if action == Action.LIST and not (caller.anonymous and caller.scopes is None):
+        return Decision(True, "policy", "the list shows what the account may see")
+    return decide(caller, action, instance, path, now=now, public=public)
 
 
 def _named(action: Action, repository: RepositoryName | None) -> str:

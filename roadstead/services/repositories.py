@@ -27,7 +27,7 @@ from roadstead.services.fields import (
     UpdatedAt,
 )
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
-from roadstead.services.policies import permit
+from roadstead.services.policies import permit, reach_of
 
 
 async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName) -> Admitted:
@@ -104,10 +104,15 @@ async def catalog(ctx: Context, asker: Asker, last: str, most: int) -> list[str]
     """Up to `most` full names after `last` of the repositories that the caller may see."""
     async with ctx.database.read() as tx:
         admitted = await admit(ctx, tx, asker, None, Action.LIST)
-        if not admitted.caller.owner and not admitted.instance.row.anonymous_access:
-            return []
+        instance = admitted.instance.row
+        reach = reach_of(admitted.caller, Action.LIST, instance, now=ctx.clock())
         rows = await repositories.page(
-            tx, admitted.instance.id, last=last, most=most, public_only=not admitted.caller.owner
+            tx,
+            instance.id,
+            last=last,
+            most=most,
+            selection=reach.names(f"repository/{instance.registry_id}/"),
+            or_public=instance.anonymous_access,
         )
     return [row.name for row in rows]
 
@@ -238,15 +243,17 @@ async def delete_repository(call: Call, request: DeleteRepository) -> Done:
 @operation(
     resource="repository/{registry_id}/{namespace_name}/*",
     changes=False,
+    filtered=True,
     paging="page",
     raises=(NamespaceUnknown, InvalidInput),
 )
 async def describe_repositories(call: Call, request: DescribeRepositories) -> RepositoryPage:
     """List repositories by full name, of one namespace or all, those that contain a text if one is given."""
-    namespace_id = None
+    reach, head = call.reach(Action.LIST), f"repository/{call.here.registry_id}/"
+    namespace_id, selection = None, reach.names(head)
     if request.namespace_name:
         namespace = await namespaces.get(call.tx, call.here.id, request.namespace_name)
-        if namespace is None:
+        if namespace is None or not reach.sees_into(head + namespace.name):
             raise NamespaceUnknown(f"there is no namespace {request.namespace_name[:60]!r}")
         namespace_id = namespace.id
     which, containing, order = call.slice(request), request.repository_name or "", request.sort_by
@@ -258,13 +265,16 @@ async def describe_repositories(call: Call, request: DescribeRepositories) -> Re
         skip=which.skip,
         namespace_id=namespace_id,
         containing=containing,
+        selection=selection,
         order=order,
     )
     total = None
     if which.counted:
-        total = await repositories.count(call.tx, call.here.id, namespace_id=namespace_id, containing=containing)
+        total = await repositories.count(
+            call.tx, call.here.id, namespace_id=namespace_id, containing=containing, selection=selection
+        )
     return RepositoryPage(
-        repository_list=[info(row) for row in rows],
+        repository_list=[info(row) for row in rows if reach.sees(head + row.name)],
         total_count=total,
         last=which.next([repositories.key(row, order) for row in rows]),
     )

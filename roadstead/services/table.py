@@ -7,13 +7,17 @@ from types import ModuleType
 
 from roadstead.services import (
     access_keys,
+    attachments,
     audit,
     credentials,
     federation,
+    groups,
     namespaces,
     networks,
+    policy_documents,
     repositories,
     service_accounts,
+    simulation,
     tags,
     users,
 )
@@ -30,6 +34,10 @@ SERVICES: tuple[ModuleType, ...] = (
     users,
     access_keys,
     federation,
+    policy_documents,
+    attachments,
+    groups,
+    simulation,
     audit,
 )
 

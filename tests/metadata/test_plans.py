@@ -16,20 +16,25 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.config import Settings
+from roadstead.domain.reach import Names, Selection
 from roadstead.domain.reference import Digest
 from roadstead.metadata import (
     access,
     accounts,
     artifacts,
+    attachments,
     audit,
     collection,
     credentials,
+    groups,
     instances,
     inventory,
     layers,
     namespaces,
+    policy_documents,
     repositories,
     resource_tags,
+    rights,
 )
 from roadstead.metadata.access import Target
 from roadstead.metadata.database import Prepared, Tx, connect
@@ -38,6 +43,8 @@ from tests.metadata.scene import LATER, NOW, Scene, set_up, store_blob, store_ma
 
 # A handful of rows, whatever the registry holds.
 SMALL = {"job_queues", "schema_version", "signing_keys", "sqlite_master"}
+# What a caller may see of names: one, all that begin with a text, and one pattern; and some that it may not.
+SEEN = Selection(Names(frozenset({"prod/web"}), ("shop/",), ("a*b",)), Names(starts=("shop/secret",)))
 DIGEST = str(Digest.of(b"layer"))
 SUBJECT = str(Digest.of(b"subject"))
 AFTER = LATER + timedelta(days=1)
@@ -135,14 +142,14 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     ),
     "a page of repositories": lambda tx, s: repositories.page(tx, s.instance, last="", most=10),
     "a page of public repositories": lambda tx, s: repositories.page(
-        tx, s.instance, last="", most=10, public_only=True
+        tx, s.instance, last="", most=10, selection=SEEN, or_public=True
     ),
     "repositories of a namespace": lambda tx, s: repositories.page(
         tx, s.instance, last="", most=10, namespace_id=s.namespace
     ),
     "the number of repositories": lambda tx, s: repositories.count(tx, s.instance),
     "the number of repositories of a namespace": lambda tx, s: repositories.count(
-        tx, s.instance, namespace_id=s.namespace, containing="a", public_only=True
+        tx, s.instance, namespace_id=s.namespace, containing="a", selection=SEEN, or_public=True
     ),
     "the number of tags": lambda tx, s: artifacts.tag_count(tx, s.repository),
     "the number of tags of a digest": lambda tx, s: artifacts.tag_count(tx, s.repository, digest=DIGEST),
@@ -161,6 +168,22 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "the number of labelled namespaces": lambda tx, s: namespaces.count(
         tx, s.instance, registry_id="tcr-first", labels=[[("team", None)]]
     ),
+    "a page of namespaces that a caller may see": lambda tx, s: namespaces.page(
+        tx, s.instance, containing="", last="a", most=9, selection=SEEN
+    ),
+    "a page of repositories that a caller may see": lambda tx, s: repositories.page(
+        tx, s.instance, last="a", most=9, selection=SEEN
+    ),
+    "a page of instances that a caller may see": lambda tx, s: instances.page(tx, "a", 9, SEEN),
+    "a blob that a caller may see": lambda tx, s: layers.find_held(
+        tx, s.instance, "local", Digest.of(b"layer"), "", NOW, SEEN
+    ),
+    "the policies of an account": lambda tx, s: rights.documents(tx, s.account),
+    "the policies of a group": lambda tx, s: rights.group_documents(tx, 1),
+    "a page of policies": lambda tx, s: policy_documents.page(tx, last="a", most=9, containing="b", preset=False),
+    "the versions of a policy": lambda tx, s: policy_documents.versions(tx, 1),
+    "how many have policies": lambda tx, s: policy_documents.holders(tx, [1, 2]),
+    "a page of groups": lambda tx, s: groups.page(tx, last="a", most=9, containing="b"),
     "labels": lambda tx, s: resource_tags.of(tx, ["instance/tcr-first", "repository/tcr-first/prod"]),
     "names in a namespace": lambda tx, s: repositories.names_in(tx, s.namespace, 3),
     "a page of namespaces": lambda tx, s: namespaces.page(tx, s.instance, containing="", last="", most=10),
@@ -270,6 +293,25 @@ async def _labels(tx: Tx, scene: Scene) -> None:
     await resource_tags.remove_under(tx, "repository/tcr-first")
 
 
+async def _rights(tx: Tx, scene: Scene) -> None:
+    await rights.begin_change(tx)
+    policy = await policy_documents.add(tx, name="p", description="", document="{}", now=NOW)
+    group = await groups.add(tx, "people", "", NOW)
+    assert policy is not None and group is not None
+    await groups.add_member(tx, group.id, scene.account)
+    await groups.follow_claims(tx, scene.account, ["people"])
+    await attachments.attach_to_account(tx, policy.id, scene.account, NOW)
+    await attachments.attach_to_group(tx, policy.id, group.id, NOW)
+    await policy_documents.add_version(tx, policy.id, "{}", NOW, in_force=True)
+    await policy_documents.replace_document(tx, policy.id, 2, "{}", NOW)
+    assert await policy_documents.remove_version(tx, policy.id, 1)
+    await attachments.detach_from_account(tx, policy.id, scene.account)
+    await attachments.detach_from_group(tx, policy.id, group.id)
+    await groups.remove_member(tx, group.id, scene.account)
+    await policy_documents.remove(tx, policy.id)
+    await groups.remove(tx, group.id)
+
+
 CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a push": _push,
     "an upload": _upload,
@@ -281,6 +323,7 @@ CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a repository removed": _remove_repository,
     "credentials": _credentials,
     "labels": _labels,
+    "rights": _rights,
     "the audit": _audit,
 }
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from roadstead.domain.reach import Names, Selection
 from roadstead.metadata import artifacts, instances, namespaces, repositories
 from roadstead.metadata.database import Database
 from roadstead.metadata.schema.content import blobs, manifests, tags
@@ -66,7 +67,9 @@ async def test_pages_show_what_is_visible_by_full_name(database: Database) -> No
         while page := await repositories.page(tx, scene.instance, last=listed[-1] if listed else "", most=3):
             listed += [row.name for row in page]
         assert listed == sorted(names)
-        public = await repositories.page(tx, scene.instance, last="", most=99, public_only=True)
+        public = await repositories.page(
+            tx, scene.instance, last="", most=99, selection=Selection(Names()), or_public=True
+        )
         assert [row.name for row in public] == ["open/a"]
         of_prod = await repositories.page(tx, scene.instance, last="", most=99, namespace_id=scene.namespace)
         assert [row.name for row in of_prod] == sorted(names[1:])

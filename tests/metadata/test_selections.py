@@ -1,0 +1,76 @@
+"""What a caller may see, asked for in SQL on both databases, is what the selection says name by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from roadstead.domain.reach import EVERYTHING_SHOWN, Names, Selection
+from roadstead.metadata import instances, namespaces, repositories
+from roadstead.metadata.database import Database
+from tests.domain.test_reach import selected
+from tests.metadata.scene import NOW, instance, set_up
+
+REPOSITORIES = [
+    "prod/a",
+    "prod/a_b",
+    "prod/ab",
+    "prod/web",
+    "prod/web/api",
+    "prod/web-2",
+    "prod/web.old",
+    "prod/x/web",
+]
+NAMESPACES = ["ab", "ac", "a.c", "prod", "prod-2"]
+SELECTIONS = [
+    EVERYTHING_SHOWN,
+    Selection(Names()),
+    Selection(Names(frozenset({"prod/a", "prod/none"}))),
+    Selection(Names(starts=("prod/web/",))),
+    Selection(Names(frozenset({"prod/web"}), ("prod/web/",))),
+    Selection(Names(patterns=("*/web", "prod/a?b"))),
+    Selection(Names(patterns=("prod/a_b",))),
+    Selection(Names(starts=("",)), Names(frozenset({"prod/web"}))),
+    Selection(Names(starts=("",)), Names(starts=("prod/web",))),
+    Selection(Names(starts=("prod/",)), Names(patterns=("*-?", "*%*"))),
+    Selection(Names(starts=("",)), Names(starts=("",))),
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=repr)
+async def test_repositories_of_a_selection(database: Database, selection: Selection) -> None:
+    scene = await set_up(database)
+    async with database.write() as tx:
+        for name in REPOSITORIES:
+            await repositories.ensure(tx, scene.instance, scene.namespace, name, visible=True, now=NOW)
+    async with database.read() as tx:
+        rows = await repositories.page(tx, scene.instance, last="", most=99, selection=selection)
+        count = await repositories.count(tx, scene.instance, selection=selection)
+    wanted = [name for name in REPOSITORIES if selected(selection, name)]
+    assert [row.name for row in rows] == sorted(wanted)
+    assert count == len(wanted)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        EVERYTHING_SHOWN,
+        Selection(Names()),
+        Selection(Names(frozenset({"prod"}), ("a",))),
+        Selection(Names(starts=("",)), Names(frozenset({"prod"}), (), ("?c",))),
+    ],
+    ids=repr,
+)
+async def test_namespaces_and_instances_of_a_selection(database: Database, selection: Selection) -> None:
+    scene = await set_up(database)
+    async with database.write() as tx:
+        for name in NAMESPACES:
+            await namespaces.add(tx, scene.instance, name, public=False, automatic_scan=False, now=NOW)
+            await instances.add(tx, instance(f"its-{name.replace('.', '-x')}", name))
+    async with database.read() as tx:
+        rows = await namespaces.page(tx, scene.instance, containing="", last="", most=99, selection=selection)
+        count = await namespaces.count(tx, scene.instance, selection=selection)
+        found = await instances.page(tx, "", 99, selection)
+    wanted = sorted(name for name in NAMESPACES if selected(selection, name))
+    assert [row.name for row in rows] == wanted
+    assert count == len(wanted)
+    assert sorted(row.registry_id for row in found if row.name != "first") == wanted
