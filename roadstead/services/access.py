@@ -17,7 +17,7 @@ from roadstead.metadata.access import Facts, StoredBlob, StoredManifest, Target,
 from roadstead.metadata.database import Tx
 from roadstead.services.context import Context
 from roadstead.services.events import Place
-from roadstead.services.instances import ServedInstance
+from roadstead.services.instances import ServedInstance, not_running
 from roadstead.services.policies import permit
 
 
@@ -111,6 +111,8 @@ async def admit(
         raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been replaced; try again")
     facts, found = read
     instance = await _current(ctx, tx, asker, facts.revision)
+    if not instance.running:
+        raise not_running(instance.row)
     caller = await _identify(ctx, tx, asker, facts)
     if action is not None:
         permit(caller, action, instance.row, repository, now=ctx.clock(), public=facts.public)

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import ModuleType
 
-from roadstead.services import audit, credentials, namespaces, networks, repositories, tags
+from roadstead.services import (
+    audit,
+    credentials,
+    deletions,
+    deployments,
+    namespaces,
+    networks,
+    quotas,
+    registries,
+    repositories,
+    tags,
+)
 from roadstead.services.operations import AnyOperation, Operation, table
 
 # Whose declarations the table holds, in the order of the reference.
 SERVICES: tuple[ModuleType, ...] = (
+    deployments,
+    registries,
+    deletions,
+    quotas,
     namespaces,
     repositories,
     tags,
