@@ -27,7 +27,7 @@ from roadstead.jobs.queue import JobTable
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, gc
+from roadstead.services import audit, deletions, deployments, gc
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.logins import LoginGuard
@@ -39,7 +39,7 @@ from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
 
 # How many jobs of each queue run at once, over all processes.
-QUEUES = {"collection": 1}
+QUEUES = {"collection": 1, "instances": 4}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
@@ -115,6 +115,8 @@ def job_table() -> JobTable[Context]:
     table.add(gc.collect_garbage)
     table.add(gc.prune_jobs)
     table.add(audit.forget_audit)
+    table.add(deployments.deploy_instance)
+    table.add(deletions.remove_instance)
     return table
 
 

@@ -83,6 +83,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 64
 
 
+class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much an instance of each specification may hold."""
+
+    basic_namespaces: Annotated[int, _says("Most namespaces of a basic instance", ge=1)] = 50
+    standard_namespaces: Annotated[int, _says("Most namespaces of a standard instance", ge=1)] = 100
+    premium_namespaces: Annotated[int, _says("Most namespaces of a premium instance", ge=1)] = 500
+    basic_repositories: Annotated[int, _says("Most repositories of a basic instance", ge=1)] = 1000
+    standard_repositories: Annotated[int, _says("Most repositories of a standard instance", ge=1)] = 3000
+    premium_repositories: Annotated[int, _says("Most repositories of a premium instance", ge=1)] = 5000
+
+
 class Collection(Struct, frozen=True, forbid_unknown_fields=True):
     """When unreferenced bytes go."""
 
@@ -199,6 +210,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     storage: Storage = msgspec.field(default_factory=Storage)
     push: Push = msgspec.field(default_factory=Push)
     limits: Limits = msgspec.field(default_factory=Limits)
+    quotas: Quotas = msgspec.field(default_factory=Quotas)
     collection: Collection = msgspec.field(default_factory=Collection)
     tokens: Tokens = msgspec.field(default_factory=Tokens)
     login: Login = msgspec.field(default_factory=Login)

@@ -6,6 +6,8 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     ├── InvalidInput            400  InvalidParameter                     UNSUPPORTED
     │   ├── ParameterMissing    400  MissingParameter                     UNSUPPORTED
     │   ├── NameInvalid         400  InvalidParameter                     NAME_INVALID
+    │   │   ├── InstanceNameIllegal 400 InvalidParameter.ErrorNameIllegal NAME_INVALID
+    │   │   └── InstanceNameReserved 400 InvalidParameter.ErrorNameReserved NAME_INVALID
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
@@ -36,9 +38,14 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     ├── Conflict                409  ResourceInUse                        DENIED
     │   ├── AlreadyExists       409  InvalidParameter.ErrorNameExists     DENIED
     │   ├── LimitReached        409  LimitExceeded                        DENIED
+    │   │   └── InstanceNameTaken 409 InvalidParameter.ErrorNameExists    DENIED
+    │   ├── InstanceNotRunning  409  ResourceInsufficient.ErrorInstanceNotRunning DENIED
+    │   ├── OperationRefused    409  OperationDenied                      DENIED
+    │   │   └── QuotaExceeded   403  OperationDenied.QuotaOverLimit       DENIED
     │   └── NotEmpty            412  FailedOperation.PreconditionFailed   DENIED
     ├── PreconditionFailed      412  FailedOperation.PreconditionFailed   DENIED
     ├── MethodUnsupported       405  UnsupportedOperation                 UNSUPPORTED
+    ├── OperationUnsupported    501  UnsupportedOperation                 UNSUPPORTED
     ├── TooManyRequests         429  RequestLimitExceeded                 TOOMANYREQUESTS
     ├── Unavailable             503  ServiceUnavailable                   UNAVAILABLE
     └── StartRefused            the server cannot start: one line on the terminal, exit code 1
@@ -97,6 +104,18 @@ class NameInvalid(InvalidInput):
     """A namespace, repository or tag name breaks the rules of names."""
 
     oci = "NAME_INVALID"
+
+
+class InstanceNameIllegal(NameInvalid):
+    """The name of an instance breaks the rules of names."""
+
+    cloud = "InvalidParameter.ErrorNameIllegal"
+
+
+class InstanceNameReserved(NameInvalid):
+    """The name of an instance is kept for the product itself."""
+
+    cloud = "InvalidParameter.ErrorNameReserved"
 
 
 class DigestInvalid(InvalidInput):
@@ -302,6 +321,30 @@ class LimitReached(Conflict):
     remedy = "Delete or disable what is not needed any more."
 
 
+class InstanceNameTaken(AlreadyExists):
+    """Another instance has that name; names of instances are unique over all of them."""
+
+    cloud = "InvalidParameter.ErrorNameExists"
+
+
+class InstanceNotRunning(Conflict):
+    """The instance is still being created, or is being deleted, or could not be created."""
+
+    cloud = "ResourceInsufficient.ErrorInstanceNotRunning"
+
+
+class OperationRefused(Conflict):
+    """What is asked for is refused in the present state; the message says what must change first."""
+
+    cloud = "OperationDenied"
+
+
+class QuotaExceeded(OperationRefused):
+    """The instance's specification allows no more; the message names the limit and what raises it."""
+
+    cloud, status = "OperationDenied.QuotaOverLimit", 403
+
+
 class NotEmpty(Conflict):
     """What should be deleted still holds things; the message names them."""
 
@@ -321,6 +364,12 @@ class MethodUnsupported(AppError):
 
     cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 405
     remedy = "Use one of the methods that the header Allow names."
+
+
+class OperationUnsupported(AppError):
+    """An operation of the cloud's API that is not offered, or not yet; the message says what there is instead."""
+
+    cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 501
 
 
 class TooManyRequests(AppError):

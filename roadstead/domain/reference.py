@@ -12,13 +12,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from roadstead.errors import DigestInvalid, ManifestInvalid, NameInvalid
+from roadstead.errors import (
+    DigestInvalid,
+    InstanceNameIllegal,
+    InstanceNameReserved,
+    ManifestInvalid,
+    NameInvalid,
+)
 
 HEX_LENGTH = {"sha256": 64, "sha512": 128}
 
 _WORD = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
 _NAMESPACE = re.compile(_WORD)
 _REPOSITORY = re.compile(rf"{_WORD}(?:/{_WORD})*")
+_INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]*[a-z0-9]")
+# The product's own host names, now or later; what ends in `-vpc` is the private name of another instance.
+_RESERVED = {
+    *("admin", "charts", "console", "default", "docs", "healthz", "internal", "localhost", "login", "metrics"),
+    *("public", "private", "registry", "roadstead", "service", "static", "status", "system", "token"),
+}
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _HEX = re.compile(r"[a-f0-9]+")
 _ALGORITHM = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*")
@@ -82,6 +94,21 @@ def namespace_name(text: str) -> str:
             f"{text[:60]!r} is not a namespace name: it has 2 to 30 lower-case letters, digits and single "
             "separators (. _ -), and starts and ends with a letter or digit"
         )
+    return text
+
+
+def instance_name(text: str) -> str:
+    """`text`, if it may name an instance: 5-50 of a-z 0-9 -, a letter or digit at both ends, and not reserved.
+
+    It is the first label of a host name. Raises InstanceNameIllegal or InstanceNameReserved.
+    """
+    if not 5 <= len(text) <= 50 or not _INSTANCE.fullmatch(text):
+        raise InstanceNameIllegal(
+            f"{text[:60]!r} is not an instance name: it has 5 to 50 lower-case letters, digits and '-', and starts "
+            "and ends with a letter or digit"
+        )
+    if text in _RESERVED or text.endswith("-vpc"):
+        raise InstanceNameReserved(f"the instance name {text!r} is reserved")
     return text
 
 

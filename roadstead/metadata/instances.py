@@ -13,6 +13,8 @@ from roadstead.metadata.database import Tx, insert
 from roadstead.metadata.schema.tenancy import allowed_networks, instances
 from roadstead.metadata.selections import within
 
+RUNNING = "Running"
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -29,6 +31,19 @@ class Instance:
     public_entry: str
     revision: int
     created_at: datetime
+    deletion_protection: bool = False
+    # The steps of creation or deletion as JSON: type, status, reason.
+    conditions: str = "[]"
+    prepaid: bool = False
+    renew_flag: int = 0
+    expires_at: datetime | None = None
+    multi_zone: bool = False
+    versioning: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether it is served and may be changed."""
+        return self.status == RUNNING
 
 
 _COLUMNS = tuple(instances.c[name] for name in Instance.__dataclass_fields__)
@@ -60,6 +75,28 @@ async def modify(tx: Tx, instance_id: int, **values: object) -> None:
     await tx.run(
         sa.update(instances).where(instances.c.id == instance_id).values(revision=instances.c.revision + 1, **values)
     )
+
+
+async def step(tx: Tx, instance_id: int, was: Sequence[str], **values: object) -> bool:
+    """The instance has these values; False when its status is none of `was`, and nothing has changed."""
+    c = instances.c
+    statement = sa.update(instances).where(c.id == instance_id, c.status.in_(was))
+    return await tx.run(statement.values(revision=c.revision + 1, **values)) > 0
+
+
+async def by_id(tx: Tx, instance_id: int, *, lock: bool = False) -> Instance | None:
+    """The instance of that row; locked until the transaction ends, if asked, so that nothing is added to it."""
+    statement = sa.select(*_COLUMNS).where(instances.c.id == instance_id)
+    row = await tx.one(statement.with_for_update() if lock else statement)
+    return None if row is None else Instance(*row)
+
+
+async def began(tx: Tx) -> datetime | None:
+    """When the first of the instances was created."""
+    found: datetime | None = await tx.scalar(
+        sa.select(instances.c.created_at).where(instances.c.id > 0).order_by(instances.c.id).limit(1)
+    )
+    return found
 
 
 async def page(tx: Tx, last: str, most: int, selection: Selection = EVERYTHING_SHOWN) -> list[Instance]:

@@ -18,7 +18,7 @@ from roadstead.metadata.database import Tx
 from roadstead.services import service_accounts
 from roadstead.services.context import Context
 from roadstead.services.events import Place
-from roadstead.services.instances import ServedInstance
+from roadstead.services.instances import ServedInstance, not_running
 from roadstead.services.policies import permit
 
 # Service accounts belong to an instance, not to an account; no row has this id.
@@ -115,6 +115,8 @@ async def admit(
         raise InstanceUnknown(f"the instance {asker.instance.row.name!r} has been replaced; try again")
     facts, found = read
     instance = await _current(ctx, tx, asker, facts.revision)
+    if not instance.running:
+        raise not_running(instance.row)
     caller = await _identify(ctx, tx, asker, facts)
     if action is not None:
         permit(caller, action, instance.row, repository, now=ctx.clock(), public=facts.public)

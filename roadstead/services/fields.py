@@ -16,6 +16,17 @@ RegistryId = Annotated[
     str,
     Meta(description="Id of the instance, `tcr-` and eight letters and digits.", examples=["tcr-3k9d2m7x"]),
 ]
+RegistryName = Annotated[
+    str,
+    Meta(
+        description="Name of the instance and first label of its host name: 5 to 50 lower-case letters, digits and "
+        "`-`, a letter or digit at both ends. It is unique over all instances and never changes."
+    ),
+]
+Specification = Annotated[
+    Literal["basic", "standard", "premium"],
+    Meta(description="Specification of the instance, on which its limits depend."),
+]
 NamespaceName = Annotated[
     str,
     Meta(

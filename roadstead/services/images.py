@@ -149,7 +149,7 @@ async def put(ctx: Context, asker: Asker, name: RepositoryName, incoming: Incomi
     platforms = await _platforms(ctx, admitted, manifest, held)
     async with ctx.database.write() as tx:
         now = ctx.clock()
-        repository_id = await open_for_push(tx, admitted, name, now, visible=True)
+        repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=True)
         await _check_conditions(tx, repository_id, incoming)
         manifest_id = await artifacts.find_manifest(tx, repository_id, str(digest))
         if manifest_id is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from roadstead.config import Settings
 from roadstead.domain.network import NetworkPolicy, PublicEntry, parse_cidr
-from roadstead.errors import InstanceUnknown
+from roadstead.errors import InstanceNotRunning, InstanceUnknown
 from roadstead.metadata import instances
 from roadstead.metadata.database import Database, Tx
 from roadstead.metadata.instances import Instance
@@ -18,11 +18,26 @@ class ServedInstance:
 
     row: Instance
     network: NetworkPolicy
+    running: bool = True
 
     @property
     def id(self) -> int:
         """The row's id."""
         return self.row.id
+
+
+def not_running(row: Instance) -> InstanceNotRunning:
+    """The condition that whoever wants something of an instance that is not running meets."""
+    what = {
+        "Pending": "is still being created; try again in a moment",
+        "Deploying": "is still being created; try again in a moment",
+        "FailedCreated": "could not be created; its owner can see why with: roadstead instance status",
+        "Deleting": "is being deleted",
+    }
+    return InstanceNotRunning(
+        f"the instance {row.name!r} {what.get(row.status, f'is {row.status}')}",
+        detail={"instance": row.registry_id, "status": row.status},
+    )
 
 
 class InstanceDirectory:
@@ -76,7 +91,7 @@ class InstanceDirectory:
             opened=row.public_entry == PublicEntry.OPENED,
             networks=[parse_cidr(entry.cidr) for entry in entries],
         )
-        served = ServedInstance(row, policy)
+        served = ServedInstance(row, policy, row.running)
         self._known[label] = served
         return served
 

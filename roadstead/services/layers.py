@@ -348,7 +348,7 @@ async def _commit(
     ctx: Context, tx: Tx, admitted: Admitted, name: RepositoryName, upload: Upload, digest: Digest, claim: Claim
 ) -> bool:
     now = ctx.clock()
-    repository_id = await open_for_push(tx, admitted, name, now, visible=False)
+    repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=False)
     if not await layers.mark_stored(tx, claim.blob_id, claim.generation):
         return False
     if not await layers.end_upload(tx, upload.id):
@@ -375,7 +375,7 @@ async def mount(
             return False
     now = ctx.clock()
     async with ctx.database.write() as tx:
-        repository_id = await open_for_push(tx, admitted, name, now, visible=False)
+        repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=False)
         blob = await _mountable(tx, admitted, digest, source, now)
         if blob is None:
             return False

@@ -21,6 +21,7 @@ from roadstead.services.fields import (
     filter_values,
 )
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Slice, Wire, operation
+from roadstead.services.quotas import room_for_namespace
 from roadstead.services.resource_tags import checked, labels, wanted
 
 _NAMESPACE = "repository/{registry_id}/{namespace_name}"
@@ -125,6 +126,9 @@ def label_path(registry_id: str, name: str) -> str:
 async def create_namespace(call: Call, request: CreateNamespace) -> Done:
     """Create a namespace, private unless asked otherwise."""
     name = namespace_name(request.namespace_name)
+    if await namespaces.get(call.tx, call.here.id, name) is not None:
+        raise AlreadyExists(f"namespace {name!r} exists already")
+    await room_for_namespace(call.ctx, call.tx, call.here)
     added = await namespaces.add(
         call.tx,
         call.here.id,

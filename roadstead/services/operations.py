@@ -29,6 +29,7 @@ from roadstead.metadata import audit, instances
 from roadstead.metadata.database import Tx
 from roadstead.services.context import Context
 from roadstead.services.events import Place, audit_entry
+from roadstead.services.instances import not_running
 from roadstead.services.policies import decide, reach_of, refusal
 from roadstead.services.refusals import decision_text
 
@@ -160,6 +161,8 @@ class Operation(Generic[Request, Answer]):
     raises: tuple[type[AppError], ...]
     # Whose action it is in policies: `tcr`, or `cam` for what gives rights, so that no policy on the registry does.
     service: str
+    # Whether it may change an instance that is not running.
+    always: bool = False
 
     @property
     def action(self) -> str:
@@ -180,12 +183,14 @@ def operation(
     paging: Paging | None = None,
     raises: tuple[type[AppError], ...] = (),
     service: str = "tcr",
+    always: bool = False,
 ) -> Callable[[Callable[[Call, Request], Awaitable[Answer]]], Operation[Request, Answer]]:
     """The decorated function is an operation named after itself (`create_namespace` is CreateNamespace).
 
     `resource` is the path of the CAM resource with the request's fields in braces, for example
     `repository/{registry_id}/{namespace_name}`. A `filtered` list is refused only to those who are not logged in;
-    `paging` says how the cloud's API counts Offset, `raises` which conditions its description names.
+    `paging` says how the cloud's API counts Offset, `raises` which conditions its description names. Changes
+    of an instance that is not running are refused, except by operations that may be done `always`.
     """
 
     def declare(body: Callable[[Call, Request], Awaitable[Answer]]) -> Operation[Request, Answer]:
@@ -204,6 +209,7 @@ def operation(
             paging,
             raises,
             service,
+            always,
         )
 
     return declare
@@ -232,6 +238,8 @@ async def run(ctx: Context, caller: Caller, op: Operation[Request, Answer], requ
     now = ctx.clock()
     try:
         _permit(caller, op, request, instance, now)
+        if instance is not None and op.changes and not (op.always or instance.running):
+            raise not_running(instance)
         opened = ctx.database.write() if op.changes else ctx.database.read()
         async with opened as tx:
             call = Call(ctx, tx, caller, now, instance)

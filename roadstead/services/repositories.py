@@ -28,6 +28,7 @@ from roadstead.services.fields import (
 )
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.policies import permit, reach_of
+from roadstead.services.quotas import room_for_namespace, room_for_repository
 
 
 async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName) -> Admitted:
@@ -44,6 +45,9 @@ async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName) -
         )
     if admitted.facts.namespace_id is None:
         _refuse_missing_namespace(admitted, name, ctx.clock())
+    if admitted.facts.repository_id is None:
+        # Asked again when it is created; here, so that nobody sends layers for nothing.
+        await room_for_repository(ctx, tx, admitted.instance.row, wait=False)
     return admitted
 
 
@@ -60,7 +64,9 @@ def _refuse_missing_namespace(admitted: Admitted, name: RepositoryName, now: dat
     )
 
 
-async def open_for_push(tx: Tx, admitted: Admitted, name: RepositoryName, now: datetime, *, visible: bool) -> int:
+async def open_for_push(
+    ctx: Context, tx: Tx, admitted: Admitted, name: RepositoryName, now: datetime, *, visible: bool
+) -> int:
     """The id of the repository, locked; it and a missing namespace that the push may create exist now.
 
     Locks are taken in the order namespace, repository, blob, link by all who take several, so that none waits for
@@ -71,7 +77,11 @@ async def open_for_push(tx: Tx, admitted: Admitted, name: RepositoryName, now: d
     if found is not None:
         return found
     place = Place(instance.id, instance.row.registry_id)
-    namespace = await _open_namespace(tx, place, admitted, name, now)
+    namespace = await _open_namespace(ctx, tx, admitted, name, now)
+    found = await repositories.lock_named(tx, instance.id, str(name))
+    if found is not None:
+        return found
+    await room_for_repository(ctx, tx, instance.row)
     repository_id, created = await repositories.ensure(
         tx, instance.id, namespace.id, str(name), visible=visible, now=now
     )
@@ -82,15 +92,17 @@ async def open_for_push(tx: Tx, admitted: Admitted, name: RepositoryName, now: d
 
 
 async def _open_namespace(
-    tx: Tx, place: Place, admitted: Admitted, name: RepositoryName, now: datetime
+    ctx: Context, tx: Tx, admitted: Admitted, name: RepositoryName, now: datetime
 ) -> namespaces.Namespace:
     """The namespace, locked; created when it is missing and the push may do that."""
     found = None
     while found is None:
-        found = await namespaces.get(tx, place.instance_id, name.namespace, lock=True)
+        found = await namespaces.get(tx, admitted.instance.id, name.namespace, lock=True)
         if found is None:
             _refuse_missing_namespace(admitted, name, now)
-            await _create_namespace(tx, place, admitted.caller, name.namespace, now)
+            # Not waiting for others: they may hold the namespace that they have just made, and wait for this one.
+            await room_for_namespace(ctx, tx, admitted.instance.row, wait=False)
+            await _create_namespace(tx, admitted.place, admitted.caller, name.namespace, now)
     return found
 
 
@@ -201,13 +213,14 @@ async def create_repository(call: Call, request: CreateRepository) -> Done:
     namespace = await namespaces.get(call.tx, call.here.id, name.namespace, lock=True)
     if namespace is None:
         raise NamespaceUnknown(f"there is no namespace {name.namespace!r} in instance {call.here.name!r}")
-    repository_id, created = await repositories.ensure(
+    found = await repositories.get(call.tx, call.here.id, str(name))
+    if found is not None and found.visible:
+        raise AlreadyExists(f"repository {name} exists already")
+    if found is None:
+        await room_for_repository(call.ctx, call.tx, call.here)
+    repository_id, _ = await repositories.ensure(
         call.tx, call.here.id, namespace.id, str(name), visible=True, now=call.now
     )
-    if not created:
-        found = await repositories.get(call.tx, call.here.id, str(name))
-        if found is not None and found.visible:
-            raise AlreadyExists(f"repository {name} exists already")
     await repositories.modify(call.tx, repository_id, visible=True, **values)
     event = RepositoryCreated(namespace=name.namespace, repository=str(name))
     await record(call.tx, call.place, call.caller, event, call.now, audited=False)

@@ -10,11 +10,15 @@ from roadstead.services import (
     attachments,
     audit,
     credentials,
+    deletions,
+    deployments,
     federation,
     groups,
     namespaces,
     networks,
     policy_documents,
+    quotas,
+    registries,
     repositories,
     service_accounts,
     simulation,
@@ -25,6 +29,10 @@ from roadstead.services.operations import AnyOperation, Operation, table
 
 # Whose declarations the table holds, in the order of the reference.
 SERVICES: tuple[ModuleType, ...] = (
+    deployments,
+    registries,
+    deletions,
+    quotas,
     namespaces,
     repositories,
     tags,

@@ -10,11 +10,26 @@ from msgspec import Meta
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import ManifestUnknown, RepositoryUnknown
 from roadstead.metadata import artifacts, repositories
+from roadstead.metadata.database import Tx
+from roadstead.metadata.repositories import Repository
 from roadstead.services.events import record
 from roadstead.services.fields import ManifestDigest, NamespaceName, RegistryId, RepositoryPath, TagName
 from roadstead.services.images import remove_manifest, remove_tag
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.repositories import existing
+
+
+async def referred(tx: Tx, found: Repository, reference: str) -> tuple[int, str]:
+    """Id and digest of the manifest that the tag or digest stands for in the repository; raises ManifestUnknown."""
+    if ":" in reference:
+        manifest_id = await artifacts.find_manifest(tx, found.id, reference)
+        target = None if manifest_id is None else (manifest_id, reference)
+    else:
+        target = await artifacts.tag_target(tx, found.id, reference)
+    if target is None:
+        what = "manifest" if ":" in reference else "tag"
+        raise ManifestUnknown(f"repository {found.name} has no {what} {reference[:150]!r}")
+    return target
 
 
 class DescribeImages(PageRequest, frozen=True, kw_only=True):

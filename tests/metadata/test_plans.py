@@ -26,12 +26,14 @@ from roadstead.metadata import (
     audit,
     collection,
     credentials,
+    deletions,
     groups,
     instances,
     inventory,
     layers,
     namespaces,
     policy_documents,
+    quotas,
     repositories,
     resource_tags,
     rights,
@@ -185,6 +187,14 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "how many have policies": lambda tx, s: policy_documents.holders(tx, [1, 2]),
     "a page of groups": lambda tx, s: groups.page(tx, last="a", most=9, containing="b"),
     "labels": lambda tx, s: resource_tags.of(tx, ["instance/tcr-first", "repository/tcr-first/prod"]),
+    "what would go with a repository": lambda tx, s: deletions.of_repository(tx, s.repository),
+    "what would be freed with a manifest": lambda tx, s: deletions.freed_by_manifest(tx, s.repository, 1),
+    "what would go with an instance": lambda tx, s: deletions.of_instance(tx, s.instance),
+    "open uploads": lambda tx, s: deletions.open_uploads(tx, s.instance, 10),
+    "any repository": lambda tx, s: deletions.any_repository(tx, s.instance),
+    "the number of all namespaces": lambda tx, s: quotas.namespaces_of(tx, s.instance),
+    "the number of all repositories": lambda tx, s: quotas.repositories_of(tx, s.instance),
+    "the first instance": lambda tx, s: instances.began(tx),
     "names in a namespace": lambda tx, s: repositories.names_in(tx, s.namespace, 3),
     "a page of namespaces": lambda tx, s: namespaces.page(tx, s.instance, containing="", last="", most=10),
     "a page of credentials": lambda tx, s: credentials.page(tx, s.instance, "", 10),
@@ -312,6 +322,18 @@ async def _rights(tx: Tx, scene: Scene) -> None:
     await groups.remove(tx, group.id)
 
 
+async def _remove_instance(tx: Tx, scene: Scene) -> None:
+    await quotas.hold(tx, scene.instance)
+    await instances.step(tx, scene.instance, ("Running",), status="Deleting")
+    assert await deletions.remove_manifests(tx, scene.repository, 10) == 0
+    assert await deletions.let_go(tx, scene.repository, NOW, 10) == 0
+    await repositories.remove(tx, scene.repository, NOW)
+    assert await deletions.remove_namespaces(tx, scene.instance, 10) == 1
+    assert await deletions.remove_events(tx, scene.instance, 10) == 0
+    assert await instances.by_id(tx, scene.instance, lock=True)
+    assert await deletions.remove_instance(tx, scene.instance)
+
+
 CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a push": _push,
     "an upload": _upload,
@@ -325,6 +347,7 @@ CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "labels": _labels,
     "rights": _rights,
     "the audit": _audit,
+    "an instance removed": _remove_instance,
 }
 
 
