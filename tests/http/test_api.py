@@ -79,7 +79,7 @@ async def test_a_condition_of_the_operation_is_told_as_a_problem(ctx: Context) -
     registry = await registry_id(ctx)
     async with key_client(ctx) as client:
         answer = await call(client, "CreateNamespace", RegistryId=registry, NamespaceName="library")
-        problem = problem_of(answer, 409, "InvalidParameter.ErrorNameExists")
+        problem = problem_of(answer, 409, "FailedOperation.ErrorTcrResourceConflict")
         explained = await client.get(problem["type"])
     assert "library" in problem["detail"]
     assert explained.json()["Description"] == "The name is taken."
@@ -121,30 +121,30 @@ async def test_the_root_says_how_to_go_on(ctx: Context, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "told", "code"),
     [
-        ("{", "not JSON"),
-        ('"text"', "JSON object"),
-        ("[]", "JSON object"),
-        ("null", "JSON object"),
-        ("{}", "RegistryId"),
-        ('{"RegistryId": 5}', "RegistryId"),
-        ('{"RegistryId": "x", "Limitt": 5}', "near it: Limit"),
-        ('{"registryid": "x"}', "near it: RegistryId"),
-        ('{"RegistryId": "x", "Limit": "5"}', "Limit"),
-        ('{"RegistryId": "x", "Limit": 99999999999999999999}', "64 bits"),
-        ('{"RegistryId": "x\\u0000"}', "NUL"),
-        ('{"RegistryId": "x", "x\\u0000": 1}', "NUL"),
-        ('{"RegistryId": "\\ud800"}', "not JSON"),
-        ('{"RegistryId": ' + "[" * 5000 + "]" * 5000 + "}", ""),
+        ("{", "not JSON", "InvalidParameter"),
+        ('"text"', "JSON object", "InvalidParameter"),
+        ("[]", "JSON object", "InvalidParameter"),
+        ("null", "JSON object", "InvalidParameter"),
+        ("{}", "RegistryId", "MissingParameter"),
+        ('{"RegistryId": 5}', "RegistryId", "InvalidParameter"),
+        ('{"RegistryId": "x", "Limitt": 5}', "near it: Limit", "UnknownParameter"),
+        ('{"registryid": "x"}', "near it: RegistryId", "UnknownParameter"),
+        ('{"RegistryId": "x", "Limit": "5"}', "Limit", "InvalidParameter"),
+        ('{"RegistryId": "x", "Limit": 99999999999999999999}', "64 bits", "InvalidParameter"),
+        ('{"RegistryId": "x\\u0000"}', "NUL", "InvalidParameter"),
+        ('{"RegistryId": "x", "x\\u0000": 1}', "NUL", "InvalidParameter"),
+        ('{"RegistryId": "\\ud800"}', "not JSON", "InvalidParameter"),
+        ('{"RegistryId": ' + "[" * 5000 + "]" * 5000 + "}", "", "InvalidParameter"),
     ],
 )
-async def test_what_is_not_understood_is_named(ctx: Context, body: str, told: str) -> None:
+async def test_what_is_not_understood_is_named(ctx: Context, body: str, told: str, code: str) -> None:
     async with key_client(ctx) as client:
         answer = await client.post(
             "/api/v1/DescribeNamespaces", content=body, headers={"content-type": "application/json"}
         )
-    assert told in problem_of(answer, 400, "InvalidParameter")["detail"]
+    assert told in problem_of(answer, 400, code)["detail"]
 
 
 async def test_bytes_that_are_no_text_are_refused(ctx: Context) -> None:
