@@ -29,6 +29,7 @@ from roadstead.errors import (
 )
 from roadstead.http.answers import cloud_answer
 from roadstead.http.bodies import read_small
+from roadstead.http.caller import signed_request
 from roadstead.http.decoding import paged, unflatten, without_nulls
 from roadstead.http.exchange import JSON, Exchange, parameters
 from roadstead.services.cloud_actions import VERSIONS, find, service_of
@@ -89,9 +90,7 @@ async def _read(exchange: Exchange) -> SignedRequest:
         return RequestTooLarge(f"the request may have a body of {limit} bytes")
 
     body = await read_small(exchange.scope, exchange.receive, limit, too_large)
-    headers = {name.decode("latin-1"): exchange.header(name) for name, _ in exchange.scope["headers"]}
-    query: bytes = exchange.scope["query_string"]
-    return SignedRequest(exchange.method, query.decode("latin-1"), headers, body)
+    return signed_request(exchange, body)
 
 
 def _take_apart(request: SignedRequest) -> _Asked:

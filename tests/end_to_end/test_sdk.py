@@ -1,7 +1,8 @@
-"""The cloud's Python SDK as its users have it: its ways to sign, its samples in order, and the answers it must parse."""
+"""The cloud's Python SDK as its users have it: its ways to sign, the samples in order, and answers that it parses."""
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
@@ -148,8 +150,6 @@ def test_the_replay_covers_every_action() -> None:
 
 @pytest.mark.parametrize("action", [action for area in AREAS for action in area.actions if action in OPERATIONS])
 def test_every_documented_parameter_is_known(action: str) -> None:
-    import msgspec
-
     known = {found.encode_name for found in msgspec.structs.fields(OPERATIONS[action].request)}
     assert tcr_contract.request_fields(action) <= known
 
@@ -157,8 +157,6 @@ def test_every_documented_parameter_is_known(action: str) -> None:
 def test_a_client_with_a_wrong_clock_is_told_the_servers_time(
     served: RoadsteadServer, sdk: Sdk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     monkeypatch.setattr("tencentcloud.common.abstract_client.time.time", lambda now=time.time: now() - 301)
     with pytest.raises(TencentCloudSDKException) as refused:
         sdk.call("DescribeNamespaces", {"RegistryId": registry_of(served)})

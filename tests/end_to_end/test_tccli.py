@@ -1,4 +1,4 @@
-"""tccli as its users run it: configured, asked for each of its own samples, and told in its own way what is refused."""
+"""tccli as its users run it: configured, asked for each of its own samples, and told in its way what is refused."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from roadstead.services.table import OPERATIONS
 from tests.factories.accounts import add_api_key, add_sub_account, owner_login, set_account_enabled
 from tests.factories.asgi import open_client
 from tests.factories.contexts import initial_credentials
+from tests.factories.signing import signed_headers
 
 EXPLAINED = {"Gate", "Action", "Resource", "Reason", "RequestId", "Remedy"}
 
@@ -51,6 +52,17 @@ def problem_of(answer: httpx2.Response, status: int, code: str) -> dict[str, Any
     assert problem["RequestId"] == answer.headers["x-request-id"]
     assert problem["title"] and problem["detail"] and problem["Remedy"]
     return problem
+
+
+async def test_a_signature_opens_it_as_a_key_does(ctx: Context) -> None:
+    made, body = initial_credentials(ctx), json.dumps({"RegistryId": await registry_id(ctx)}).encode()
+    sent = signed_headers(made.secret_id, made.secret_key, ctx.clock(), body, "DescribeNamespaces")
+    async with open_client(ctx) as client:
+        answer = await client.post("/api/v1/DescribeNamespaces", content=body, headers=sent)
+        assert (answer.status_code, answer.json()["TotalCount"]) == (200, 1)
+        changed = await client.post("/api/v1/DescribeNamespaces", content=body + b" ", headers=sent)
+    problem = problem_of(changed, 401, "AuthFailure.SignatureFailure")
+    assert "Host header" in problem["Remedy"]
 
 
 async def test_the_owner_makes_and_lists_a_namespace(ctx: Context) -> None:
@@ -196,7 +208,8 @@ async def test_a_stranger_is_told_the_whole_refusal(ctx: Context) -> None:
 async def test_what_does_not_parse_opens_nothing(ctx: Context, authorization: str) -> None:
     async with open_client(ctx) as client:
         answer = await client.post("/api/v1/DescribeNamespaces", headers={"authorization": authorization})
-    problem = problem_of(answer, 401, "AuthFailure")
+    signed = authorization.startswith("TC3")
+    problem = problem_of(answer, 401, "AuthFailure.InvalidAuthorization" if signed else "AuthFailure")
     assert problem.keys() >= EXPLAINED and problem["Gate"] == "credential"
 
 
