@@ -18,6 +18,7 @@ from roadstead import config, errors
 from roadstead.app import QUEUES, job_table
 from roadstead.cli.commands import app
 from roadstead.services import events
+from roadstead.services.cloud_actions import AREAS, PERSONAL, VERSIONS
 from roadstead.services.table import OPERATIONS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "operations.md": operations_page(),
         "events.md": events_page(),
+        "cloud-actions.md": cloud_actions_page(),
     }
 
 
@@ -156,6 +158,45 @@ def _type_name(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(f"`{option}`" for option in get_args(kind))
     return " or ".join(_type_name(option) for option in get_args(kind) if option is not type(None))
+
+
+def cloud_actions_page() -> str:
+    """Every action of the cloud's API with its state here."""
+    actions = [action for area in AREAS for action in area.actions]
+    answered = [action for action in actions if action in OPERATIONS]
+    lines = [
+        MADE,
+        "# Actions of the cloud's API",
+        "",
+        f"Of the {len(actions)} actions that the cloud's registry service has for enterprise instances (`tcr`, "
+        f"version {VERSIONS['tcr']}), {len(answered)} are answered. The others say `UnsupportedOperation` with what "
+        "brings them. How to call them is told in the [guide](../guide/tccli-and-sdk.md).",
+        "",
+    ]
+    for area in AREAS:
+        lines += [f"## {area.name}", "", "| action | state |", "|---|---|"]
+        lines += [f"| {action} | {_state(action, area.feature)} |" for action in area.actions]
+        lines.append("")
+    lines += [
+        "## Personal edition",
+        "",
+        f"The {len(PERSONAL)} actions of the personal edition say `UnsupportedOperation`, and what does the same.",
+        "",
+        "| action | in an instance |",
+        "|---|---|",
+    ]
+    lines += [f"| {action} | {hint or 'nothing'} |" for action, hint in PERSONAL.items()]
+    for service in sorted(set(VERSIONS) - {"tcr"}):
+        names = sorted(name for name, op in OPERATIONS.items() if op.service == service)
+        lines += ["", f"## Service `{service}`, version {VERSIONS[service]}", ""]
+        lines.append(", ".join(names) if names else "None yet.")
+    return "\n".join([*lines, ""])
+
+
+def _state(action: str, feature: str) -> str:
+    if action in OPERATIONS:
+        return f"[answered](operations.md#{action.lower()})"
+    return f"comes with {feature}"
 
 
 def events_page() -> str:

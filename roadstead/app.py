@@ -30,6 +30,7 @@ from roadstead.metadata.database import connect
 from roadstead.services import audit, deletions, deployments, gc
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
+from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.passwords import Passwords
@@ -89,6 +90,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             recent=Recent(),
             admissions=Admissions(),
             rights=RightsMemory(),
+            key_uses=KeyUses(),
             refusals=Refusals(),
             passwords=Passwords(),
         )
@@ -166,6 +168,7 @@ async def _background(ctx: Context) -> AsyncIterator[None]:
     repeated = [
         asyncio.create_task(_repeat(_KEY_SECONDS, ctx.keys.refresh)),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.logins.write_down, ctx.database))),
+        asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.key_uses.write_down, ctx.database))),
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
     ]
     try:

@@ -5,7 +5,8 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     AppError                    500  InternalError                        UNKNOWN
     ├── InvalidInput            400  InvalidParameter                     UNSUPPORTED
     │   ├── ParameterMissing    400  MissingParameter                     UNSUPPORTED
-    │   ├── NameInvalid         400  InvalidParameter                     NAME_INVALID
+    │   ├── ParameterUnknown    400  UnknownParameter                     UNSUPPORTED
+    │   ├── NameInvalid         400  InvalidParameter.ErrorTcrInvalidParameter NAME_INVALID
     │   │   ├── InstanceNameIllegal 400 InvalidParameter.ErrorNameIllegal NAME_INVALID
     │   │   └── InstanceNameReserved 400 InvalidParameter.ErrorNameReserved NAME_INVALID
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
@@ -19,25 +20,37 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   │   └── RangeInvalid    416  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   ├── ManifestInvalid     400  InvalidParameter                     MANIFEST_INVALID
     │   │   └── ManifestTooLarge 413 RequestSizeLimitExceeded             MANIFEST_INVALID
-    │   └── ReferenceUnknown    404  ResourceNotFound                     MANIFEST_BLOB_UNKNOWN
+    │   └── ReferenceUnknown    404  ResourceNotFound.TcrResourceNotFound MANIFEST_BLOB_UNKNOWN
     ├── NotAuthenticated        401  AuthFailure                          UNAUTHORIZED
     │   ├── LoginNeeded         401  AuthFailure                          UNAUTHORIZED
+    │   ├── AuthorizationInvalid 401 AuthFailure.InvalidAuthorization     UNAUTHORIZED
+    │   ├── KeyUnknown          401  AuthFailure.SecretIdNotFound         UNAUTHORIZED
+    │   ├── SignatureWrong      401  AuthFailure.SignatureFailure         UNAUTHORIZED
+    │   ├── SignatureExpired    401  AuthFailure.SignatureExpire          UNAUTHORIZED
+    │   ├── SessionTokenWrong   401  AuthFailure.TokenFailure             UNAUTHORIZED
     │   ├── EndedToken          401  AuthFailure                          UNAUTHORIZED
     │   └── SecondFactorFailure 401  AuthFailure.MFAFailure               UNAUTHORIZED
     ├── AccessDenied            403  UnauthorizedOperation                DENIED
-    │   └── NetworkRefused      403  UnauthorizedOperation                DENIED
+    │   └── NetworkRefused      403  IpNotInWhitelist                     DENIED
     ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
-    │   ├── InstanceUnknown, NamespaceUnknown, RepositoryUnknown, CredentialUnknown, ServiceAccountUnknown
+    │   ├── InstanceUnknown
+    │   ├── NamespaceUnknown    404  ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
+    │   ├── RepositoryUnknown   404  ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
+    │   ├── CredentialUnknown   404  ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
+    │   ├── ServiceAccountUnknown 404 ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
     │   ├── PolicyUnknown       404  ResourceNotFound.PolicyIdNotFound    NAME_UNKNOWN
     │   ├── GroupUnknown        404  ResourceNotFound.GroupNotExist       NAME_UNKNOWN
     │   ├── AccountUnknown      404  ResourceNotFound.UserNotExist        NAME_UNKNOWN
-    │   ├── ManifestUnknown     404  ResourceNotFound                     MANIFEST_UNKNOWN
+    │   ├── ManifestUnknown     404  ResourceNotFound.TcrResourceNotFound MANIFEST_UNKNOWN
     │   ├── OperationUnknown    404  InvalidAction                        NAME_UNKNOWN
-    │   ├── BlobUnknown         404  ResourceNotFound                     BLOB_UNKNOWN
-    │   └── UploadUnknown       404  ResourceNotFound                     BLOB_UPLOAD_UNKNOWN
-    ├── Conflict                409  ResourceInUse                        DENIED
-    │   ├── AlreadyExists       409  InvalidParameter.ErrorNameExists     DENIED
+    │   ├── ServiceUnknown      404  NoSuchProduct                        NAME_UNKNOWN
+    │   ├── VersionUnknown      404  NoSuchVersion                        NAME_UNKNOWN
+    │   ├── RegionUnknown       404  UnsupportedRegion                    NAME_UNKNOWN
+    │   ├── BlobUnknown         404  ResourceNotFound.TcrResourceNotFound BLOB_UNKNOWN
+    │   └── UploadUnknown       404  ResourceNotFound.TcrResourceNotFound BLOB_UPLOAD_UNKNOWN
+    ├── Conflict                409  FailedOperation.ErrorTcrResourceConflict DENIED
     │   ├── LimitReached        409  LimitExceeded                        DENIED
+    │   ├── AlreadyExists
     │   │   └── InstanceNameTaken 409 InvalidParameter.ErrorNameExists    DENIED
     │   ├── InstanceNotRunning  409  ResourceInsufficient.ErrorInstanceNotRunning DENIED
     │   ├── OperationRefused    409  OperationDenied                      DENIED
@@ -95,14 +108,21 @@ class InvalidInput(AppError):
 
 
 class ParameterMissing(InvalidInput):
-    """A field that this request needs is not there."""
+    """A required field of an operation's request is missing; the message names it."""
 
     cloud = "MissingParameter"
+
+
+class ParameterUnknown(InvalidInput):
+    """An operation's request has a field that the operation does not know; the message names those that are near."""
+
+    cloud = "UnknownParameter"
 
 
 class NameInvalid(InvalidInput):
     """A namespace, repository or tag name breaks the rules of names."""
 
+    cloud = "InvalidParameter.ErrorTcrInvalidParameter"
     oci = "NAME_INVALID"
 
 
@@ -187,7 +207,7 @@ class ManifestTooLarge(ManifestInvalid):
 class ReferenceUnknown(InvalidInput):
     """A manifest names blobs or manifests that its repository does not hold."""
 
-    cloud, oci, status = "ResourceNotFound", "MANIFEST_BLOB_UNKNOWN", 404
+    cloud, oci, status = "ResourceNotFound.TcrResourceNotFound", "MANIFEST_BLOB_UNKNOWN", 404
 
 
 class NotAuthenticated(AppError):
@@ -200,6 +220,41 @@ class NotAuthenticated(AppError):
 
 class LoginNeeded(NotAuthenticated):
     """Nobody is logged in: no credential came with the request, or a token for nobody in particular."""
+
+
+class AuthorizationInvalid(NotAuthenticated):
+    """The signature of a request does not parse; the message names the part."""
+
+    cloud = "AuthFailure.InvalidAuthorization"
+    remedy = "Sign the request as the Tencent Cloud API 3.0 has it; the cloud's SDKs do."
+
+
+class KeyUnknown(NotAuthenticated):
+    """No API key of that id, or one that is disabled or has ended."""
+
+    cloud = "AuthFailure.SecretIdNotFound"
+    remedy = "Send the SecretId of an enabled API key of this deployment."
+
+
+class SignatureWrong(NotAuthenticated):
+    """The signature was not made with the key over this request, or it was used before."""
+
+    cloud = "AuthFailure.SignatureFailure"
+    remedy = "See that the SecretKey is the right one, and that no proxy changes the Host header."
+
+
+class SignatureExpired(NotAuthenticated):
+    """The signature's time is more than five minutes from the server's."""
+
+    cloud = "AuthFailure.SignatureExpire"
+    remedy = "Set the client's clock, or sign again."
+
+
+class SessionTokenWrong(NotAuthenticated):
+    """The session token beside a temporary key is missing or not that key's."""
+
+    cloud = "AuthFailure.TokenFailure"
+    remedy = "Send the session token that was issued with the temporary key; other keys go without one."
 
 
 class EndedToken(NotAuthenticated):
@@ -226,6 +281,7 @@ class AccessDenied(AppError):
 class NetworkRefused(AccessDenied):
     """The client's address is not admitted at the entry it came through."""
 
+    cloud = "IpNotInWhitelist"
     gate = "network"
     remedy = "Ask the owner of the instance to admit the address."
 
@@ -244,17 +300,25 @@ class InstanceUnknown(NotFound):
 class NamespaceUnknown(NotFound):
     """No namespace of that name in the instance; the message says how to create one."""
 
+    cloud = "ResourceNotFound.TcrResourceNotFound"
+
 
 class RepositoryUnknown(NotFound):
     """No repository of that name in the instance."""
+
+    cloud = "ResourceNotFound.TcrResourceNotFound"
 
 
 class CredentialUnknown(NotFound):
     """No long-term credential of that id in the instance."""
 
+    cloud = "ResourceNotFound.TcrResourceNotFound"
+
 
 class ServiceAccountUnknown(NotFound):
     """No service account of that name in the instance."""
+
+    cloud = "ResourceNotFound.TcrResourceNotFound"
 
 
 class AccountUnknown(NotFound):
@@ -278,19 +342,19 @@ class GroupUnknown(NotFound):
 class ManifestUnknown(NotFound):
     """No such tag or manifest in the repository."""
 
-    oci = "MANIFEST_UNKNOWN"
+    cloud, oci = "ResourceNotFound.TcrResourceNotFound", "MANIFEST_UNKNOWN"
 
 
 class BlobUnknown(NotFound):
     """No such blob in the repository."""
 
-    oci = "BLOB_UNKNOWN"
+    cloud, oci = "ResourceNotFound.TcrResourceNotFound", "BLOB_UNKNOWN"
 
 
 class UploadUnknown(NotFound):
     """No such upload session: finished, cancelled, expired, or never begun."""
 
-    oci = "BLOB_UPLOAD_UNKNOWN"
+    cloud, oci = "ResourceNotFound.TcrResourceNotFound", "BLOB_UPLOAD_UNKNOWN"
 
 
 class OperationUnknown(NotFound):
@@ -300,17 +364,34 @@ class OperationUnknown(NotFound):
     remedy = "Take one of the names that /openapi.json lists."
 
 
+class ServiceUnknown(NotFound):
+    """The signature is for a service that is not offered here."""
+
+    cloud = "NoSuchProduct"
+
+
+class VersionUnknown(NotFound):
+    """The service has no such API version."""
+
+    cloud = "NoSuchVersion"
+
+
+class RegionUnknown(NotFound):
+    """This deployment has several regions, and none of that name."""
+
+    cloud = "UnsupportedRegion"
+
+
 class Conflict(AppError):
     """The request does not fit what stands; the message names what stands in the way."""
 
-    cloud, oci, status = "ResourceInUse", "DENIED", 409
+    cloud, oci, status = "FailedOperation.ErrorTcrResourceConflict", "DENIED", 409
     remedy = "Look at what stands in the way, then try again."
 
 
 class AlreadyExists(Conflict):
     """The name is taken."""
 
-    cloud = "InvalidParameter.ErrorNameExists"
     remedy = "Take another name, or use what is there."
 
 
@@ -370,6 +451,7 @@ class OperationUnsupported(AppError):
     """An operation of the cloud's API that is not offered, or not yet; the message says what there is instead."""
 
     cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 501
+    remedy = "Do without it, or ask for it where the project takes wishes."
 
 
 class TooManyRequests(AppError):

@@ -6,10 +6,11 @@ import base64
 import binascii
 
 from roadstead.domain.identity import NOBODY, Caller, Presented, anonymous
+from roadstead.domain.signature import TC3, SignedRequest, read_header_signature
 from roadstead.errors import NotAuthenticated
 from roadstead.http.exchange import Exchange
 from roadstead.services.credentials import present_basic, present_bearer
-from roadstead.services.keys import caller_by_secret
+from roadstead.services.keys import caller_by_secret, caller_by_signature
 
 
 async def present(exchange: Exchange) -> Presented:
@@ -46,9 +47,19 @@ async def management_caller(exchange: Exchange, body: bytes) -> Caller:
                 "SecretId:SecretKey"
             )
         return await caller_by_secret(exchange.ctx, secret_id, secret_key, exchange.origin)
+    if scheme == TC3:
+        signature = read_header_signature(signed_request(exchange, body))
+        return await caller_by_signature(exchange.ctx, signature, exchange.header(b"x-tc-token"), exchange.origin)
     raise NotAuthenticated(
         f"credential: the scheme {scheme[:20]!r} does not open the API; send an API key by Basic, SecretId:SecretKey"
     )
+
+
+def signed_request(exchange: Exchange, body: bytes) -> SignedRequest:
+    """The request as it was sent, which a signature covers."""
+    headers = {name.decode("latin-1"): exchange.header(name) for name, _ in exchange.scope["headers"]}
+    query: bytes = exchange.scope["query_string"]
+    return SignedRequest(exchange.method, query.decode("latin-1"), headers, body)
 
 
 def basic(value: str) -> tuple[str, str]:

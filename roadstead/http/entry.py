@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -18,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
 from roadstead.errors import AppError
-from roadstead.http import api, health, oci, openapi, session, token, welcome
-from roadstead.http.errors import fault, render_oci, render_problem, unknown_path
+from roadstead.http import actions, api, health, oci, openapi, session, token, welcome
+from roadstead.http.errors import fault, render_action, render_oci, render_problem, unknown_path
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
 from roadstead.services.context import Context
@@ -44,7 +45,7 @@ class Entry:
             await health.serve(self._ctx, scope, send)
             return
         began = time.perf_counter()
-        door = _door(path)
+        door = _door(scope)
         exchange = Exchange(self._ctx, scope, receive, send, self._origin(scope, door))
         try:
             await self._admit(exchange)
@@ -80,7 +81,9 @@ class Entry:
 
     def _origin(self, scope: Scope, door: _Door) -> Origin:
         client = scope.get("client")
-        return Origin(door.name, client[0] if client else "unknown", f"{self._run}{next(self._count):08x}")
+        # Clients of the cloud's API know request ids as UUIDs.
+        request_id = str(uuid.uuid4()) if door is _ACTIONS else f"{self._run}{next(self._count):08x}"
+        return Origin(door.name, client[0] if client else "unknown", request_id)
 
     async def _refuse(self, exchange: Exchange, door: _Door, error: AppError) -> None:
         if exchange.started:
@@ -107,15 +110,19 @@ _TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
 _API = _Door(identity.Door.API, api.serve, render_problem)
 _SESSION = _Door(identity.Door.API, session.serve, render_problem)
 _OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
+_ACTIONS = _Door(identity.Door.ACTIONS, actions.serve, render_action)
 _WELCOME = _Door(identity.Door.REGISTRY, welcome.serve, render_oci)
 _NOWHERE = _Door(identity.Door.REGISTRY, _nowhere, render_oci)
 
 
-def _door(path: str) -> _Door:
+def _door(scope: Scope) -> _Door:
+    path: str = scope["path"]
     if path.startswith("/v2/") or path == "/v2":
         return _REGISTRY
     if path == session.PATH or path.startswith(f"{session.PATH}/"):
         return _SESSION
     if path.startswith("/api/v1/") or path == "/api/v1":
         return _API
-    return {"/service/token": _TOKEN, "/": _WELCOME, "/openapi.json": _OPENAPI}.get(path, _NOWHERE)
+    if path == "/":
+        return _ACTIONS if actions.asked(scope) else _WELCOME
+    return {"/service/token": _TOKEN, "/openapi.json": _OPENAPI}.get(path, _NOWHERE)

@@ -105,6 +105,14 @@ def note(exchange: Exchange, error: AppError) -> None:
     exchange.ctx.refusals.note(error, attempt)
 
 
+async def render_action(exchange: Exchange, error: AppError) -> None:
+    """The error has been sent in the form of the cloud's API, whose status is 200 whatever happened."""
+    note(exchange, error)
+    told = {"Code": error.cloud, "Message": error.message}
+    body = {"Response": {"Error": told, "RequestId": exchange.origin.request_id}}
+    await exchange.answer(200, [JSON, *_headers_of(error)], msgspec.json.encode(body))
+
+
 def challenge(exchange: Exchange, error: NotAuthenticated, scope: str) -> str:
     """The WWW-Authenticate header: where to get a token and for what (docker token specification)."""
     base = exchange.base_url

@@ -13,6 +13,7 @@ from roadstead.domain.network import Proxies
 from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
 from roadstead.services.instances import InstanceDirectory
+from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.passwords import Passwords
@@ -40,6 +41,7 @@ class Context:
     recent: Recent
     admissions: Admissions[Any]
     rights: RightsMemory
+    key_uses: KeyUses
     refusals: Refusals
     passwords: Passwords
 

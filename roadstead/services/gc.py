@@ -16,6 +16,7 @@ import msgspec
 from roadstead.blobs.store import blob_key
 from roadstead.jobs.queue import job, prune
 from roadstead.metadata import access_keys, collection, credentials, layers, sessions
+from roadstead.services import keys
 from roadstead.services.context import Context
 from roadstead.services.layers import discard
 
@@ -64,6 +65,7 @@ async def collect(ctx: Context) -> Collected:
     blobs = await _until_empty(ctx, _remove_blobs)
     repositories = await _until_empty(ctx, _drop_repositories)
     await _until_empty(ctx, _forget_logins)
+    await _until_empty(ctx, keys.forget_nonces)
     leftovers = await _sweep_uploads(ctx)
     return Collected(links, blobs, uploads, repositories, leftovers)
 

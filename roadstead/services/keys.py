@@ -1,14 +1,48 @@
-"""API keys at the doors: who is behind a SecretId and SecretKey."""
+"""API keys at the doors: who is behind a SecretId and SecretKey, or behind a signature made with them.
+
+A signature may be that of a temporary key too, which holds only with its session token.
+A request of the older form carries a nonce, which counts once. The newer form has none: what may be repeated within
+its five minutes, and why, stands in docs/decisions/0010.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin
-from roadstead.errors import NotAuthenticated
+from roadstead.domain.signature import Signature
+from roadstead.errors import (
+    KeyUnknown,
+    NotAuthenticated,
+    SessionTokenWrong,
+    SignatureExpired,
+    SignatureWrong,
+    Unavailable,
+)
 from roadstead.metadata import accounts, keys
+from roadstead.metadata.database import Tx
 from roadstead.services.callers import caller_of
 from roadstead.services.context import Context
+from roadstead.services.secrets import secret_hash
+
+# How far the clock of a client may be from the server's (Tencent Cloud API 3.0, "AuthFailure.SignatureExpire").
+SKEW = timedelta(minutes=5)
+_DETAIL = {"gate": "credential"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """An API key or a temporary one, as far as signatures go."""
+
+    account_id: int
+    sealed: bytes
+    kind: CredentialKind
+    # Of the session token; empty when none belongs to the key.
+    token_hash: str = ""
+    policy: str = ""
 
 
 async def caller_by_secret(ctx: Context, secret_id: str, secret_key: str, origin: Origin) -> Caller:
@@ -31,3 +65,87 @@ async def caller_by_secret(ctx: Context, secret_id: str, secret_key: str, origin
             return await caller_of(ctx, tx, account, CredentialKind.API_KEY, origin, secret_id)
     await ctx.logins.failed(ctx.database, secret_id, origin.address, now)
     raise NotAuthenticated("credential: the SecretId or SecretKey is wrong")
+
+
+async def caller_by_signature(ctx: Context, signature: Signature, token: str, origin: Origin) -> Caller:
+    """The account whose key has signed, with its rights; `token` is the session token, empty without one.
+
+    Raises the condition for a signature that does not hold, after counting the failure as a failed login.
+    """
+    now = ctx.clock()
+    _check_time(signature, now)
+    async with ctx.database.read() as tx:
+        key = await _key(tx, signature.secret_id, now)
+    try:
+        if key is None:
+            raise KeyUnknown(
+                f"credential: there is no API key {signature.secret_id!r}, or it is disabled or has ended",
+                detail=_DETAIL,
+            )
+        _check(ctx, key, signature, token)
+    except NotAuthenticated:
+        await ctx.logins.failed(ctx.database, signature.secret_id, origin.address, now)
+        raise
+    async with ctx.database.read() as tx:
+        await ctx.logins.admit(tx, signature.secret_id, origin.address, now)
+        account = await accounts.get(tx, account_id=key.account_id)
+        caller = await caller_of(ctx, tx, account, key.kind, origin, signature.secret_id)
+    if signature.nonce:
+        await _take_nonce(ctx, signature)
+    if key.kind is CredentialKind.API_KEY:
+        ctx.key_uses.note(signature.secret_id, now)
+    return caller
+
+
+def _check_time(signature: Signature, now: datetime) -> None:
+    difference = abs(now.timestamp() - signature.timestamp)
+    if difference > SKEW.total_seconds():
+        raise SignatureExpired(
+            f"credential: the signature was made {difference:.0f} s from this server's time, "
+            f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; up to {SKEW.total_seconds():.0f} s are accepted: "
+            "set the client's clock, or sign again",
+            detail=_DETAIL,
+        )
+
+
+async def _key(tx: Tx, secret_id: str, now: datetime) -> _Key | None:
+    """The key of that id, unless it is disabled or has ended."""
+    found = await keys.api_key(tx, secret_id)
+    if found is not None:
+        return _Key(found.account_id, found.secret_key, CredentialKind.API_KEY) if found.enabled else None
+    short = await keys.temporary_key(tx, secret_id)
+    if short is None or short.ends_at <= now:
+        return None
+    return _Key(short.account_id, short.secret_key, CredentialKind.TEMPORARY_KEY, short.token_hash, short.policy)
+
+
+def _check(ctx: Context, key: _Key, signature: Signature, token: str) -> None:
+    if not signature.holds(ctx.secrets.unseal(key.sealed).decode()):
+        raise SignatureWrong(
+            "credential: the signature is not that of this key over this request; see that the secret key is the "
+            "right one and that no proxy changes the Host header",
+            detail=_DETAIL,
+        )
+    given = secret_hash(token) if token else ""
+    if not hmac.compare_digest(given, key.token_hash):
+        raise SessionTokenWrong("credential: the session token is not that of this key", detail=_DETAIL)
+    if key.policy:
+        raise Unavailable("credential: temporary keys with a policy of their own cannot be asked yet")
+
+
+async def _take_nonce(ctx: Context, signature: Signature) -> None:
+    """The nonce of the key has been used now, which is remembered as long as the signature could be sent again."""
+    name = hashlib.sha256(f"{signature.secret_id}:{signature.nonce}".encode()).hexdigest()
+    ends_at = datetime.fromtimestamp(signature.timestamp, UTC) + SKEW
+    async with ctx.database.write(durable=False) as tx:
+        fresh = await keys.take_nonce(tx, name, ends_at)
+    if not fresh:
+        raise SignatureWrong(
+            "credential: a signature with this Nonce was used already; sign each request anew", detail=_DETAIL
+        )
+
+
+async def forget_nonces(ctx: Context) -> int:
+    """Nonces whose signatures have expired are gone, as many as one step takes; how many."""
+    async with ctx.database.write(durable=False) as tx:
+        return await keys.forget_nonces(tx, ctx.clock(), ctx.settings.collection.batch)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from roadstead.domain.network import PublicEntry, parse_cidr
-from roadstead.errors import Conflict, NotFound
+from roadstead.errors import Conflict, NotFound, ParameterMissing
 from roadstead.metadata import instances
+from roadstead.metadata.instances import AllowedNetwork
 from roadstead.services.fields import Cidr, RegistryId
 from roadstead.services.operations import Call, Wire, operation
 
@@ -36,27 +38,60 @@ class EntryStatus(Wire, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="Why it is so, when something went wrong.")] = ""
 
 
+Note = Annotated[str, Meta(description="Whose address it is, up to 200 characters.")]
+PolicyIndex = Annotated[int, Meta(ge=0, description="Place of the entry in the list, from 0.")]
+PolicyVersion = Annotated[str, Meta(description="Version of the whole list; it changes with the instance.")]
+
+
 class CreateSecurityPolicy(Wire, frozen=True, kw_only=True):
     """One IPv4 or IPv6 address or CIDR that the public entry shall admit."""
 
     registry_id: RegistryId
     cidr_block: Cidr
-    description: Annotated[str, Meta(description="Whose address it is, up to 200 characters.")] = ""
+    description: Note = ""
+
+
+class ModifySecurityPolicy(Wire, frozen=True, kw_only=True):
+    """What an entry of the allowlist shall be."""
+
+    registry_id: RegistryId
+    policy_index: PolicyIndex
+    cidr_block: Cidr
+    description: Note
 
 
 class DeleteSecurityPolicy(Wire, frozen=True, kw_only=True):
-    """Which entry of the allowlist."""
+    """Which entry of the allowlist: by its address, or else by its place."""
 
     registry_id: RegistryId
-    cidr_block: Cidr
+    cidr_block: Cidr | None = None
+    policy_index: PolicyIndex | None = None
+    policy_version: PolicyVersion = ""
 
 
 class SecurityPolicy(Wire, frozen=True, kw_only=True):
     """One entry of the allowlist."""
 
-    policy_index: Annotated[int, Meta(description="Place in the list, from 0.")]
+    policy_index: PolicyIndex
     cidr_block: Cidr
-    description: Annotated[str, Meta(description="Whose address it is.")]
+    description: Note
+    policy_version: PolicyVersion
+
+
+class PolicyEntry(Wire, frozen=True, kw_only=True):
+    """An entry that shall be added, or one that shall go: by its address, or else by its place."""
+
+    cidr_block: Cidr | None = None
+    description: Note = ""
+    policy_index: PolicyIndex | None = None
+    policy_version: PolicyVersion = ""
+
+
+class SecurityPolicySet(Wire, frozen=True, kw_only=True):
+    """Several entries of the allowlist."""
+
+    registry_id: RegistryId
+    security_group_policy_set: Annotated[list[PolicyEntry], Meta(description="The entries.", max_length=100)]
 
 
 class SecurityPolicies(Wire, frozen=True, kw_only=True):
@@ -84,18 +119,43 @@ async def describe_external_endpoint_status(call: Call, request: InstanceOnly) -
 @operation(resource=_INSTANCE, changes=True, raises=(Conflict,))
 async def create_security_policy(call: Call, request: CreateSecurityPolicy) -> InstanceOnly:
     """Add an address or CIDR to the allowlist of the public entry."""
-    cidr = str(parse_cidr(request.cidr_block))
-    if not await instances.allow(call.tx, call.here.id, cidr, request.description[:200], call.now):
-        raise Conflict(f"{cidr} is on the allowlist already")
+    await _allow(call, request.cidr_block, request.description)
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
-@operation(resource=_INSTANCE, changes=True, raises=(NotFound,))
+@operation(resource=_INSTANCE, changes=True, raises=(Conflict, ParameterMissing))
+async def create_multiple_security_policy(call: Call, request: SecurityPolicySet) -> InstanceOnly:
+    """Add several addresses or CIDRs to the allowlist of the public entry, or none of them."""
+    for entry in request.security_group_policy_set:
+        if entry.cidr_block is None:
+            raise ParameterMissing("the field SecurityGroupPolicySet.CidrBlock is missing")
+        await _allow(call, entry.cidr_block, entry.description)
+    return InstanceOnly(registry_id=call.here.registry_id)
+
+
+@operation(resource=_INSTANCE, changes=True, raises=(Conflict, NotFound))
+async def modify_security_policy(call: Call, request: ModifySecurityPolicy) -> InstanceOnly:
+    """Replace an entry of the allowlist of the public entry."""
+    rows = await instances.allowed(call.tx, call.here.id)
+    await instances.disallow(call.tx, call.here.id, _named(rows, None, request.policy_index).cidr)
+    await _allow(call, request.cidr_block, request.description)
+    return InstanceOnly(registry_id=call.here.registry_id)
+
+
+@operation(resource=_INSTANCE, changes=True, raises=(Conflict, NotFound))
 async def delete_security_policy(call: Call, request: DeleteSecurityPolicy) -> InstanceOnly:
     """Remove an address or CIDR from the allowlist of the public entry."""
-    cidr = str(parse_cidr(request.cidr_block))
-    if not await instances.disallow(call.tx, call.here.id, cidr):
-        raise NotFound(f"{cidr} is not on the allowlist")
+    entry = PolicyEntry(
+        cidr_block=request.cidr_block, policy_index=request.policy_index, policy_version=request.policy_version
+    )
+    await _disallow(call, [entry])
+    return InstanceOnly(registry_id=call.here.registry_id)
+
+
+@operation(resource=_INSTANCE, changes=True, raises=(Conflict, NotFound))
+async def delete_multiple_security_policy(call: Call, request: SecurityPolicySet) -> InstanceOnly:
+    """Remove several addresses or CIDRs from the allowlist of the public entry, or none of them."""
+    await _disallow(call, request.security_group_policy_set)
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
@@ -105,7 +165,49 @@ async def describe_security_policies(call: Call, request: InstanceOnly) -> Secur
     rows = await instances.allowed(call.tx, call.here.id)
     return SecurityPolicies(
         security_policy_set=[
-            SecurityPolicy(policy_index=place, cidr_block=row.cidr, description=row.note)
+            SecurityPolicy(
+                policy_index=place,
+                cidr_block=row.cidr,
+                description=row.note,
+                policy_version=str(call.here.revision),
+            )
             for place, row in enumerate(rows)
         ]
     )
+
+
+async def _allow(call: Call, cidr: str, note: str) -> None:
+    """The network is on the allowlist as it was written: who manages it by program compares the text."""
+    network = parse_cidr(cidr)
+    rows = await instances.allowed(call.tx, call.here.id)
+    if any(parse_cidr(row.cidr) == network for row in rows):
+        raise Conflict(f"{network} is on the allowlist already")
+    await instances.allow(call.tx, call.here.id, cidr.strip(), note[:200], call.now)
+
+
+async def _disallow(call: Call, entries: Sequence[PolicyEntry]) -> None:
+    """The entries are gone; places count in the list as it was before."""
+    rows = await instances.allowed(call.tx, call.here.id)
+    version = str(call.here.revision)
+    for entry in entries:
+        if entry.cidr_block is None and entry.policy_version not in {"", version}:
+            raise Conflict(
+                f"the allowlist has the version {version}, not {entry.policy_version[:20]!r}; list it again"
+            )
+        found = _named(rows, entry.cidr_block, entry.policy_index)
+        await instances.disallow(call.tx, call.here.id, found.cidr)
+
+
+def _named(rows: Sequence[AllowedNetwork], cidr: str | None, place: int | None) -> AllowedNetwork:
+    """The entry that the address names, or else the place; raises NotFound."""
+    if cidr is not None:
+        network = parse_cidr(cidr)
+        found = next((row for row in rows if parse_cidr(row.cidr) == network), None)
+        if found is None:
+            raise NotFound(f"{network} is not on the allowlist")
+        return found
+    if place is None:
+        raise ParameterMissing("the field CidrBlock is missing: say which entry is meant, or its PolicyIndex")
+    if place >= len(rows):
+        raise NotFound(f"the allowlist has {len(rows)} entries and none at the place {place}")
+    return rows[place]

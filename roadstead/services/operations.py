@@ -92,6 +92,8 @@ class Call:
     caller: Caller
     now: datetime
     instance: instances.Instance | None = None
+    # The region that the request means, where the deployment has several; empty: any.
+    region: str = ""
     _difference: list[str] = field(default_factory=list)
 
     @property
@@ -228,13 +230,16 @@ def table(operations: Iterable[AnyOperation]) -> dict[str, AnyOperation]:
     return found
 
 
-async def run(ctx: Context, caller: Caller, op: Operation[Request, Answer], request: Request) -> Answer:
+async def run(
+    ctx: Context, caller: Caller, op: Operation[Request, Answer], request: Request, *, region: str = ""
+) -> Answer:
     """The operation's answer, after permission was given; changes and their audit entry are durable.
 
+    With a `region`, instances of other regions are not found.
     Raises the refusal, which is audited too, or whatever condition the operation meets, with nothing changed.
     """
     async with ctx.database.read() as tx:
-        instance = await _instance(tx, request)
+        instance = await _instance(tx, request, region)
     now = ctx.clock()
     try:
         _permit(caller, op, request, instance, now)
@@ -242,7 +247,7 @@ async def run(ctx: Context, caller: Caller, op: Operation[Request, Answer], requ
             raise not_running(instance)
         opened = ctx.database.write() if op.changes else ctx.database.read()
         async with opened as tx:
-            call = Call(ctx, tx, caller, now, instance)
+            call = Call(ctx, tx, caller, now, instance, region)
             answer = await op.body(call, request)
             if op.changes:
                 before, after = call.difference
@@ -256,13 +261,14 @@ async def run(ctx: Context, caller: Caller, op: Operation[Request, Answer], requ
     return answer
 
 
-async def _instance(tx: Tx, request: Wire) -> instances.Instance | None:
+async def _instance(tx: Tx, request: Wire, region: str) -> instances.Instance | None:
     registry_id = getattr(request, "registry_id", None)
     if registry_id is None:
         return None
     found = await instances.get(tx, registry_id=registry_id)
-    if found is None:
-        raise InstanceUnknown(f"there is no instance {registry_id!r}")
+    if found is None or (region and found.region != region):
+        where = f" in region {region}" if region else ""
+        raise InstanceUnknown(f"there is no instance {registry_id[:40]!r}{where}")
     return found
 
 

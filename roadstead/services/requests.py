@@ -5,6 +5,7 @@ Every door that takes JSON reads requests here, so that a misspelled field is to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from roadstead.errors import InvalidInput, OperationUnknown
+from roadstead.errors import InvalidInput, OperationUnknown, ParameterMissing, ParameterUnknown
 from roadstead.services.operations import AnyOperation, Operation, Wire
 
 Request = TypeVar("Request", bound=Wire)
@@ -21,6 +22,9 @@ Answer = TypeVar("Answer", bound=Wire)
 
 _LARGEST = 1 << 63
 _DEEPEST = 32
+# What msgspec says of a request that does not fit, and where.
+_MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$\.?(.*)`)?")
+_WRONG = re.compile(r"(.*?) - at `\$\.?(.*)`")
 
 
 def named(operations: Mapping[str, AnyOperation], name: str) -> AnyOperation:
@@ -42,7 +46,7 @@ def decode(body: bytes) -> object:
 
 
 def request_of(op: Operation[Request, Answer], value: object, *, lax: bool = False) -> Request:
-    """The request that the JSON value says; raises InvalidInput, naming the field.
+    """The request that the JSON value says; raises ParameterMissing, ParameterUnknown or InvalidInput with the field.
 
     `lax` takes texts for numbers and for yes and no, as they come from a command line.
     """
@@ -50,9 +54,26 @@ def request_of(op: Operation[Request, Answer], value: object, *, lax: bool = Fal
         raise InvalidInput(f"the body must be a JSON object with the fields of {op.name}")
     _check(value, op.request, "")
     try:
-        return msgspec.convert(value, op.request, strict=not lax)
+        request = msgspec.convert(value, op.request, strict=not lax)
     except msgspec.ValidationError as error:
-        raise InvalidInput(str(error).replace("`$.", "`")) from error
+        raise _explained(str(error)) from error
+    if lax:
+        # A text may have stood for a number that cannot be kept.
+        _check(msgspec.to_builtins(request), None, "")
+    return request
+
+
+def _explained(text: str) -> InvalidInput:
+    if found := _MISSING.fullmatch(text):
+        return ParameterMissing(f"the field {_dotted(found[2] or '', found[1])} is missing")
+    if found := _WRONG.fullmatch(text):
+        return InvalidInput(f"the field {_dotted(found[2])} does not fit: {found[1]}")
+    return InvalidInput(f"the fields do not fit: {text}")
+
+
+def _dotted(*parts: str) -> str:
+    """The place of a field as requests write it."""
+    return ".".join(re.sub(r"\[(\d+|\.\.\.)\]", r".\1", part) for part in parts if part)
 
 
 def _check(value: object, kind: Any, path: str, depth: int = 0) -> None:
@@ -76,7 +97,7 @@ def _check_object(value: dict[object, object], kind: Any, path: str, depth: int)
         where = f"{path}.{name}" if path else str(name)
         _check_text(str(name), path or "a field's name")
         if fields is not None and name not in fields:
-            raise InvalidInput(f"the field {where[:200]} is not known{_near(str(name), fields)}")
+            raise ParameterUnknown(f"the field {where[:200]} is not known{_near(str(name), fields)}")
         _check(item, None if fields is None else fields[str(name)], where, depth + 1)
 
 

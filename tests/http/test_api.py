@@ -21,6 +21,7 @@ from roadstead.services.table import OPERATIONS
 from tests.factories.accounts import add_api_key, add_sub_account, owner_login, set_account_enabled
 from tests.factories.asgi import open_client
 from tests.factories.contexts import initial_credentials
+from tests.factories.signing import signed_headers
 
 EXPLAINED = {"Gate", "Action", "Resource", "Reason", "RequestId", "Remedy"}
 
@@ -53,6 +54,17 @@ def problem_of(answer: httpx2.Response, status: int, code: str) -> dict[str, Any
     return problem
 
 
+async def test_a_signature_opens_it_as_a_key_does(ctx: Context) -> None:
+    made, body = initial_credentials(ctx), json.dumps({"RegistryId": await registry_id(ctx)}).encode()
+    sent = signed_headers(made.secret_id, made.secret_key, ctx.clock(), body, "DescribeNamespaces")
+    async with open_client(ctx) as client:
+        answer = await client.post("/api/v1/DescribeNamespaces", content=body, headers=sent)
+        assert (answer.status_code, answer.json()["TotalCount"]) == (200, 1)
+        changed = await client.post("/api/v1/DescribeNamespaces", content=body + b" ", headers=sent)
+    problem = problem_of(changed, 401, "AuthFailure.SignatureFailure")
+    assert "Host header" in problem["Remedy"]
+
+
 async def test_the_owner_makes_and_lists_a_namespace(ctx: Context) -> None:
     registry = await registry_id(ctx)
     async with key_client(ctx) as client:
@@ -79,7 +91,7 @@ async def test_a_condition_of_the_operation_is_told_as_a_problem(ctx: Context) -
     registry = await registry_id(ctx)
     async with key_client(ctx) as client:
         answer = await call(client, "CreateNamespace", RegistryId=registry, NamespaceName="library")
-        problem = problem_of(answer, 409, "InvalidParameter.ErrorNameExists")
+        problem = problem_of(answer, 409, "FailedOperation.ErrorTcrResourceConflict")
         explained = await client.get(problem["type"])
     assert "library" in problem["detail"]
     assert explained.json()["Description"] == "The name is taken."
@@ -121,30 +133,30 @@ async def test_the_root_says_how_to_go_on(ctx: Context, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "told", "code"),
     [
-        ("{", "not JSON"),
-        ('"text"', "JSON object"),
-        ("[]", "JSON object"),
-        ("null", "JSON object"),
-        ("{}", "RegistryId"),
-        ('{"RegistryId": 5}', "RegistryId"),
-        ('{"RegistryId": "x", "Limitt": 5}', "near it: Limit"),
-        ('{"registryid": "x"}', "near it: RegistryId"),
-        ('{"RegistryId": "x", "Limit": "5"}', "Limit"),
-        ('{"RegistryId": "x", "Limit": 99999999999999999999}', "64 bits"),
-        ('{"RegistryId": "x\\u0000"}', "NUL"),
-        ('{"RegistryId": "x", "x\\u0000": 1}', "NUL"),
-        ('{"RegistryId": "\\ud800"}', "not JSON"),
-        ('{"RegistryId": ' + "[" * 5000 + "]" * 5000 + "}", ""),
+        ("{", "not JSON", "InvalidParameter"),
+        ('"text"', "JSON object", "InvalidParameter"),
+        ("[]", "JSON object", "InvalidParameter"),
+        ("null", "JSON object", "InvalidParameter"),
+        ("{}", "RegistryId", "MissingParameter"),
+        ('{"RegistryId": 5}', "RegistryId", "InvalidParameter"),
+        ('{"RegistryId": "x", "Limitt": 5}', "near it: Limit", "UnknownParameter"),
+        ('{"registryid": "x"}', "near it: RegistryId", "UnknownParameter"),
+        ('{"RegistryId": "x", "Limit": "5"}', "Limit", "InvalidParameter"),
+        ('{"RegistryId": "x", "Limit": 99999999999999999999}', "64 bits", "InvalidParameter"),
+        ('{"RegistryId": "x\\u0000"}', "NUL", "InvalidParameter"),
+        ('{"RegistryId": "x", "x\\u0000": 1}', "NUL", "InvalidParameter"),
+        ('{"RegistryId": "\\ud800"}', "not JSON", "InvalidParameter"),
+        ('{"RegistryId": ' + "[" * 5000 + "]" * 5000 + "}", "", "InvalidParameter"),
     ],
 )
-async def test_what_is_not_understood_is_named(ctx: Context, body: str, told: str) -> None:
+async def test_what_is_not_understood_is_named(ctx: Context, body: str, told: str, code: str) -> None:
     async with key_client(ctx) as client:
         answer = await client.post(
             "/api/v1/DescribeNamespaces", content=body, headers={"content-type": "application/json"}
         )
-    assert told in problem_of(answer, 400, "InvalidParameter")["detail"]
+    assert told in problem_of(answer, 400, code)["detail"]
 
 
 async def test_bytes_that_are_no_text_are_refused(ctx: Context) -> None:
@@ -196,7 +208,8 @@ async def test_a_stranger_is_told_the_whole_refusal(ctx: Context) -> None:
 async def test_what_does_not_parse_opens_nothing(ctx: Context, authorization: str) -> None:
     async with open_client(ctx) as client:
         answer = await client.post("/api/v1/DescribeNamespaces", headers={"authorization": authorization})
-    problem = problem_of(answer, 401, "AuthFailure")
+    signed = authorization.startswith("TC3")
+    problem = problem_of(answer, 401, "AuthFailure.InvalidAuthorization" if signed else "AuthFailure")
     assert problem.keys() >= EXPLAINED and problem["Gate"] == "credential"
 
 

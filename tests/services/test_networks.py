@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from roadstead.errors import Conflict, InvalidInput, NotFound
+from roadstead.errors import Conflict, InvalidInput, NotFound, ParameterMissing
 from roadstead.services import networks
 from roadstead.services.context import Context
 from tests.factories.accounts import registry_id
@@ -40,9 +42,9 @@ async def test_the_allowlist_takes_addresses_and_networks_with_a_note(ctx: Conte
         await call(ctx, networks.create_security_policy, cidr_block=cidr, description=note)
     assert await listed(ctx) == [
         (0, "0.0.0.0/0", "all"),
-        (1, "10.0.0.0/8", ""),
-        (2, "192.0.2.7/32", "office"),
-        (3, "2001:db8::/32", "x" * 200),
+        (1, "10.1.2.3/8", ""),
+        (2, "192.0.2.7", "office"),
+        (3, "2001:DB8::/32", "x" * 200),
     ]
 
 
@@ -60,3 +62,51 @@ async def test_what_is_no_network(ctx: Context, cidr: str) -> None:
     for op in (networks.create_security_policy, networks.delete_security_policy):
         with pytest.raises(InvalidInput):
             await call(ctx, op, cidr_block=cidr)
+
+
+def entries(*cidrs: str | None, **more: Any) -> dict[str, Any]:
+    return {"security_group_policy_set": [networks.PolicyEntry(cidr_block=cidr, **more) for cidr in cidrs]}
+
+
+async def test_several_entries_are_added_and_removed_together_or_not_at_all(ctx: Context) -> None:
+    await call(ctx, networks.create_multiple_security_policy, **entries("192.0.2.1", "10.0.0.0/8", description="x"))
+    with pytest.raises(Conflict):
+        await call(ctx, networks.create_multiple_security_policy, **entries("192.0.2.2", "10.1.1.1/8"))
+    with pytest.raises(InvalidInput):
+        await call(ctx, networks.create_multiple_security_policy, **entries("192.0.2.2", "office"))
+    with pytest.raises(ParameterMissing):
+        await call(ctx, networks.create_multiple_security_policy, **entries("192.0.2.2", None))
+    assert await listed(ctx) == [(0, "10.0.0.0/8", "x"), (1, "192.0.2.1", "x")]
+    with pytest.raises(NotFound):
+        await call(ctx, networks.delete_multiple_security_policy, **entries("192.0.2.1", "192.0.2.9"))
+    assert len(await listed(ctx)) == 2
+    await call(ctx, networks.delete_multiple_security_policy, **entries("192.0.2.1/32", "10.0.0.0/8"))
+    assert await listed(ctx) == []
+
+
+async def test_an_entry_is_named_by_its_place_in_the_list_that_was_seen(ctx: Context) -> None:
+    await call(ctx, networks.create_multiple_security_policy, **entries("192.0.2.1", "192.0.2.2", "192.0.2.3"))
+    seen = (await call(ctx, networks.describe_security_policies)).security_policy_set[1]
+    assert seen.cidr_block == "192.0.2.2"
+    await call(ctx, networks.modify_security_policy, policy_index=1, cidr_block="192.0.2.9", description="new")
+    assert await listed(ctx) == [(0, "192.0.2.1", ""), (1, "192.0.2.3", ""), (2, "192.0.2.9", "new")]
+    with pytest.raises(Conflict, match="list it again"):
+        await call(ctx, networks.delete_security_policy, policy_index=1, policy_version=seen.policy_version)
+    version = (await call(ctx, networks.describe_security_policies)).security_policy_set[0].policy_version
+    await call(ctx, networks.delete_security_policy, policy_index=1, policy_version=version)
+    await call(ctx, networks.delete_security_policy, cidr_block="192.0.2.9", policy_version=seen.policy_version)
+    assert await listed(ctx) == [(0, "192.0.2.1", "")]
+    for op, more in (
+        (networks.modify_security_policy, {"cidr_block": "192.0.2.7", "description": ""}),
+        (networks.delete_security_policy, {}),
+    ):
+        with pytest.raises(NotFound, match="none at the place 7"):
+            await call(ctx, op, policy_index=7, **more)
+    with pytest.raises(ParameterMissing):
+        await call(ctx, networks.delete_security_policy)
+
+
+async def test_an_entry_may_be_replaced_by_itself_with_another_note(ctx: Context) -> None:
+    await call(ctx, networks.create_security_policy, cidr_block="192.168.1.1/24", description="old")
+    await call(ctx, networks.modify_security_policy, policy_index=0, cidr_block="192.168.1.1/24", description="new")
+    assert await listed(ctx) == [(0, "192.168.1.1/24", "new")]

@@ -70,9 +70,9 @@ def test_all_kinds_of_fields_are_read() -> None:
         ({"Free": {"x": "\0"}}, "Free.x holds a NUL character"),
         ({"Free": {"\0": "x"}}, "Free holds a NUL character"),
         ({"Count": 1 << 63}, "Count is a number of more than 64 bits"),
-        ({"Count": -1}, "Expected `int` >= 0 - at `Count`"),
-        ({"Count": "1"}, "Expected `int | null`, got `str` - at `Count`"),
-        ({"Filters": [{}]}, "Object missing required field `Name` - at `Filters[0]`"),
+        ({"Count": -1}, "the field Count does not fit: Expected `int` >= 0"),
+        ({"Count": "1"}, "the field Count does not fit: Expected `int | null`, got `str`"),
+        ({"Filters": [{}]}, "the field Filters.0.Name is missing"),
     ],
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], told: str) -> None:

@@ -21,7 +21,7 @@ from roadstead.services.accounts import local_owner
 from roadstead.services.context import Context
 from roadstead.services.credentials import CreateInstanceToken, create_instance_token
 from roadstead.services.groups import Membership
-from roadstead.services.networks import CreateSecurityPolicy, create_security_policy
+from roadstead.services.networks import CreateSecurityPolicy, PolicyEntry, create_security_policy
 from roadstead.services.operations import AnyOperation, Operation, PageAnswer, PageRequest, Wire, run
 from roadstead.services.registries import Prepaid
 from roadstead.services.service_accounts import Permission
@@ -65,6 +65,8 @@ USUAL: dict[str, Any] = {
     "target_storage_name": "bucket",
     "wanted_id": "tcr-nothing",
     "flag": 1,
+    "policy_index": 0,
+    "security_group_policy_set": [PolicyEntry(cidr_block="192.0.2.0/24")],
 }
 UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateNamespace": {"namespace_name": "fresh"},
@@ -81,6 +83,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "CreatePolicy": {"policy_name": "fresh"},
     "CreateGroup": {"group_name": "fresh"},
     "SimulatePolicy": {"policy_document": None, "group_id": None},
+    "CreateMultipleSecurityPolicy": {"security_group_policy_set": [PolicyEntry(cidr_block="198.51.100.0/24")]},
 }
 # What the resources of each service are.
 KINDS = {

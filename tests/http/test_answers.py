@@ -1,0 +1,70 @@
+"""Answers as the cloud's API writes them: five forms of time, and nothing of our own paging."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from roadstead.http import answers
+from roadstead.http.answers import cloud_answer
+from roadstead.services.operations import Done, PageAnswer, Wire
+
+WHEN = datetime(2024, 12, 10, 14, 30, 36, 806284, tzinfo=UTC)
+
+
+class RepositoryInfo(Wire, frozen=True, kw_only=True):
+    """Named as a type whose fields have a row."""
+
+    name: str
+    creation_time: datetime
+    update_time: datetime | None
+
+
+class Page(PageAnswer, frozen=True, kw_only=True):
+    """A page of them."""
+
+    repository_list: list[RepositoryInfo]
+    made_at: datetime | None = None
+
+
+def test_times_are_written_as_each_field_has_them() -> None:
+    entry = RepositoryInfo(name="a/b", creation_time=WHEN, update_time=None)
+    assert cloud_answer(Page(repository_list=[entry], total_count=7, last="a/b", made_at=WHEN)) == {
+        "TotalCount": 7,
+        "RepositoryList": [
+            {"Name": "a/b", "CreationTime": "2024-12-10 14:30:36.806284 +0000 UTC", "UpdateTime": None}
+        ],
+        "MadeAt": "2024-12-10T14:30:36.806284Z",
+    }
+
+
+def test_an_answer_without_content_is_empty() -> None:
+    assert cloud_answer(Done()) == {}
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("_utc", "2024-12-10T14:30:36.806284Z"),
+        ("_china", "2024-12-10T22:30:36+08:00"),
+        ("_go", "2024-12-10 14:30:36.806284 +0000 UTC"),
+        ("_seconds", 1733841036),
+        ("_milliseconds", 1733841036806),
+    ],
+)
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-7))])
+def test_each_form(form: str, written: object, zone: timezone) -> None:
+    assert getattr(answers, form)(WHEN.astimezone(zone)) == written
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "written"),
+    [(0, "14:30:36 +0000"), (500000, "14:30:36.5 +0000"), (1, "14:30:36.000001 +0000")],
+)
+def test_go_leaves_out_the_last_zeros(microsecond: int, written: str) -> None:
+    assert written in answers._go(WHEN.replace(microsecond=microsecond))
+
+
+def test_whole_seconds_have_no_fraction() -> None:
+    assert answers._utc(WHEN.replace(microsecond=0)) == "2024-12-10T14:30:36Z"
