@@ -13,10 +13,8 @@ from roadstead.app import open_context
 from roadstead.cli.audit import moment
 from roadstead.config import Settings
 from roadstead.errors import InvalidInput
-from tests.cli.test_main import Invoke, folder, invoke, ok, parsed, table, without_settings
+from tests.cli.invoking import Invoke, ok, parsed, table
 from tests.factories.asgi import open_client
-
-__all__ = ["folder", "invoke", "without_settings"]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
