@@ -68,6 +68,9 @@ def _explain(context: typer.Context, op: AnyOperation) -> None:
     text = [op.summary, "", f"Example: roadstead call {op.name} {' '.join(words)}".rstrip()]
     for title, kind in (("Takes", op.request), ("Answers", op.answer)):
         schema = schemas[kind.__name__]
+        if not schema["properties"]:
+            text += ["", f"{title}: an empty object"]
+            continue
         needed = set(schema.get("required", ())) if kind is op.request else set()
         text += ["", f"{title}:"]
         for name, told in schema["properties"].items():
@@ -107,8 +110,8 @@ def login(
     told = asyncio.run(_check(known))
     path = profiles.profile_file()
     profiles.write(path, known)
-    if address.startswith("http://"):
-        typer.echo("Warning: over http:// the key travels unencrypted; use it on your own machine only.", err=True)
+    if not profiles.is_private(address):
+        typer.echo("Warning: over http:// the key travels unencrypted; use https:// between machines.", err=True)
     show(context, told, f"Logged in to {address}. Commands go there until: roadstead logout")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,6 +93,20 @@ def _with_key(server: str, secret_id: str, secret_key: str, known: Profile | Non
             "secret in ROADSTEAD_CLIENT_SECRET"
         )
     return Profile(server, secret_id, secret_key)
+
+
+def is_private(server: str) -> bool:
+    """Whether nobody on the way can read what is sent there: by TLS, or because it never leaves the machine."""
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def address(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roadstead.cli.options import Options
-from roadstead.cli.profile import Profile, address, chosen, forget, profile_file, read, write
+from roadstead.cli.profile import Profile, address, chosen, forget, is_private, profile_file, read, write
 from roadstead.errors import InvalidInput, StartRefused
 
 HERE = Profile("https://one.test", "AKID1", "secret1")
@@ -88,3 +88,18 @@ def test_a_key_is_sent_only_where_it_was_logged_in_with(environment: dict[str, s
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         address(text)
+
+
+@pytest.mark.parametrize(
+    ("server", "private"),
+    [
+        ("https://one.test", True),
+        ("http://one.test", False),
+        ("http://127.0.0.1:5000", True),
+        ("http://localhost", True),
+        ("http://[::1]:5000", True),
+        ("http://127.evil.test", False),
+    ],
+)
+def test_a_key_in_the_clear_is_warned_of(server: str, private: bool) -> None:
+    assert is_private(server) is private
