@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import typer
@@ -19,6 +19,8 @@ from roadstead.app import QUEUES, job_table
 from roadstead.cli.commands import app
 from roadstead.services import events
 from roadstead.services.cloud_actions import AREAS, PERSONAL, VERSIONS
+from roadstead.services.openapi import document
+from roadstead.services.operations import AnyOperation
 from roadstead.services.table import OPERATIONS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -75,7 +77,8 @@ def errors_page() -> str:
         "# Errors",
         "",
         "Every condition once, with its code in the registry protocol and in the management API. Each answer carries "
-        "`X-Request-Id`; errors carry it in `detail.request_id` too.",
+        "`X-Request-Id`; errors carry it in `detail.request_id` too (`RequestId` at `/api/v1`). A refusal also says "
+        "`gate`, `action`, `resource` and `reason`.",
         "",
         "| condition | HTTP | registry code | API code | meaning |",
         "|---|---|---|---|---|",
@@ -100,7 +103,8 @@ def commands_page() -> str:
         MADE,
         "# Commands",
         "",
-        "`--data`, `--config`, `--instance` and `--json` may stand before or after any command but `serve`.",
+        "`--data`, `--config`, `--instance`, `--server`, `--key` and `--json` may stand before or after any command "
+        "but `serve`.",
         "",
     ]
     for path, command in _commands("roadstead", root):
@@ -129,35 +133,74 @@ def _parameter_line(parameter: Any) -> str:
 
 
 def operations_page() -> str:
-    """All management operations with their requests and answers."""
-    lines = [MADE, "# Operations", "", "The management operations, as every door offers them.", ""]
-    for name, op in sorted(OPERATIONS.items()):
-        lines += [f"## {name}", "", op.summary, "", f"Permission `{op.action}` on `{op.resource}`.", ""]
-        lines += ["Request:", "", *_fields(op.request), "", "Answer:", "", *(_fields(op.answer) or ["nothing"]), ""]
+    """All management operations by feature, with what they take, answer and may meet."""
+    described = document(OPERATIONS.values(), "")
+    schemas = described["components"]["schemas"]
+    lines = [
+        MADE,
+        "# Operations",
+        "",
+        "The management operations, as every door offers them: `POST /api/v1/{Operation}` with JSON "
+        "([how](../guide/api.md)), `roadstead call Operation Field=value`, and the cloud's own API. "
+        "`/openapi.json` says the same to programs.",
+        "",
+    ]
+    wires = {wire.__name__ for op in OPERATIONS.values() for wire in (op.request, op.answer)}
+    for tag in described["tags"]:
+        lines += [f"## {tag['name'].replace('_', ' ').capitalize()}", "", tag["description"], ""]
+        for name, op in sorted(OPERATIONS.items()):
+            told = described["paths"][f"/api/v1/{name}"]["post"]
+            if told["tags"] == [tag["name"]]:
+                lines += _operation_lines(op, told, schemas)
+    lines += ["## Objects", "", "What fields hold.", ""]
+    for name, schema in schemas.items():
+        if name not in {*wires, "Problem"}:
+            lines += [f"### {name}", "", schema["description"], "", *_field_table(schema), ""]
     return "\n".join(lines)
 
 
-def _fields(kind: type[msgspec.Struct]) -> list[str]:
-    return [
-        f"- `{field.encode_name}` {_type_name(field.type)}{'' if field.required else ', optional'}"
-        for field in msgspec.structs.fields(kind)
-    ]
+def _operation_lines(op: AnyOperation, told: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    lines = [f"### {op.name}", "", op.summary, "", told["description"], ""]
+    lines += ["Request:", "", *_field_table(schemas[op.request.__name__], asked=True), ""]
+    answer = schemas[op.answer.__name__]
+    lines += ["Answer:", "", *_field_table(answer), ""] if answer["properties"] else ["Answer: an empty object.", ""]
+    if op.raises:
+        codes = ", ".join(f"`{kind.cloud}` ({kind.__name__})" for kind in op.raises)
+        lines += [f"Errors: {codes}; and [those of every operation](errors.md).", ""]
+    return lines
 
 
-def _type_name(kind: Any) -> str:
-    if get_origin(kind) is Annotated:
-        return _type_name(get_args(kind)[0])
-    if get_origin(kind) is list:
-        return f"list of {_type_name(get_args(kind)[0])}"
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        inner = ", ".join(f"{field.encode_name} {_type_name(field.type)}" for field in msgspec.structs.fields(kind))
-        return f"({inner})"
-    if isinstance(kind, type):
-        plain = {"str": "text", "int": "number", "bool": "yes/no", "NoneType": "nothing"}
-        return plain.get(kind.__name__, kind.__name__)
-    if get_origin(kind) is Literal:
-        return " or ".join(f"`{option}`" for option in get_args(kind))
-    return " or ".join(_type_name(option) for option in get_args(kind) if option is not type(None))
+def _field_table(schema: dict[str, Any], *, asked: bool = False) -> list[str]:
+    required = set(schema.get("required", ())) if asked else set()
+    lines = ["| field | type | meaning |", "|---|---|---|"]
+    for name, field in schema["properties"].items():
+        must = ", required" if name in required else ""
+        meaning = str(field.get("description", "")).replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| `{name}` | {_type_text(field)}{must} | {meaning} |")
+    return lines
+
+
+def _type_text(field: dict[str, Any]) -> str:
+    """The type of a field with its limits, as people read it."""
+    if "enum" in field:
+        return " or ".join(f"`{value}`" if value != "" else "empty" for value in field["enum"])
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in field:
+        return " or ".join(_type_text(each) for each in field["anyOf"] if each != {"type": "null"})
+    if field.get("type") == "array":
+        return f"list of {_type_text(field['items'])}"
+    plain = {"string": "text", "integer": "number", "boolean": "yes/no", "object": "object", "null": "nothing"}
+    text = "time" if field.get("format") == "date-time" else plain.get(field.get("type", ""), "anything")
+    words = {
+        "minimum": "from {}",
+        "maximum": "to {}",
+        "minLength": "from {} characters",
+        "maxLength": "to {} characters",
+    }
+    limits = [words[key].format(field[key]) for key in words if key in field]
+    return f"{text} {' '.join(limits)}".strip()
 
 
 def cloud_actions_page() -> str:

@@ -176,6 +176,14 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, _says("Days that entries of the audit are kept; 0 keeps them for ever", ge=0)] = 90
 
 
+class Client(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where commands go, when not to the registry on this machine."""
+
+    server: Annotated[str, _says("Address of the server, like the option `--server`")] = ""
+    key: Annotated[str, _says("SecretId of the API key for it, like the option `--key`")] = ""
+    secret: Annotated[str, _says("SecretKey of that API key")] = ""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -217,6 +225,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     network: Network = msgspec.field(default_factory=Network)
     audit: Audit = msgspec.field(default_factory=Audit)
+    client: Client = msgspec.field(default_factory=Client)
 
     @property
     def address(self) -> tuple[str, int]:

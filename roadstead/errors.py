@@ -73,7 +73,11 @@ Detail = Mapping[str, object]
 
 
 class AppError(Exception):
-    """A condition with its codes for every door. The message says what is wrong and what to do."""
+    """Something failed inside the server.
+
+    Each condition that is foreseen is derived from this one and has its codes for every door. The message says what
+    is wrong and what to do.
+    """
 
     cloud: ClassVar[str] = "InternalError"
     oci: ClassVar[str] = "UNKNOWN"

@@ -8,17 +8,22 @@ from typing import Annotated
 import typer
 
 import roadstead
-from roadstead.cli import audit, credentials, namespaces, networks, repositories, serve, storage, tags
-from roadstead.cli.session import Options
+from roadstead.cli import audit, call, credentials, namespaces, networks, repositories, serve, storage, tags
+from roadstead.cli.options import Options
 
 app = typer.Typer(
     name="roadstead",
     help="A self-hosted container registry.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="The options --data, --config, --instance and --json may also stand after a command.",
+    epilog="The options --data, --config, --instance, --server, --key and --json may also stand after a command.",
 )
 app.command("serve")(serve.serve)
+app.command("call", epilog="Example: roadstead call DescribeImages NamespaceName=prod RepositoryName=web Limit=20")(
+    call.call
+)
+app.command("login", epilog="Example: roadstead login https://registry.example.com --key AKID3f9k2m")(call.login)
+app.command("logout", epilog="Example: roadstead logout")(call.logout)
 app.add_typer(namespaces.commands, name="namespace")
 app.add_typer(credentials.commands, name="credential")
 app.add_typer(repositories.commands, name="repository")
@@ -42,6 +47,10 @@ def shared(
     instance: Annotated[
         str | None, typer.Option(help="Instance to work on; the default instance if left out.")
     ] = None,
+    server: Annotated[str | None, typer.Option(help="Server to work on over its API, https://HOST.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="SecretId of the API key for it; its secret is in ROADSTEAD_CLIENT_SECRET.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of tables.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -49,6 +58,7 @@ def shared(
 ) -> None:
     """A self-hosted container registry.
 
-    Commands work on the database directly and may be used while the server runs: what they change holds at once.
+    Commands work on the data folder directly and may be used while the server runs: what they change holds at once.
+    With --server, or after `roadstead login`, they work on another server over its API.
     """
-    context.obj = Options(data, config, instance, as_json)
+    context.obj = Options(data, config, instance, as_json, server, key)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from roadstead.errors import AppError
 
-_SHARED_VALUES = ("--data", "--config", "--instance")
+_SHARED_VALUES = ("--data", "--config", "--instance", "--server", "--key")
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
@@ -36,7 +36,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The command has run; a condition of the product is one line on standard error and exit code 1."""
+    """The command has run; a condition of the product is one line on standard error and exit code 1.
+
+    With --json the line is a JSON object with the fields that the API gives.
+    """
     words = hoist(sys.argv[1:] if arguments is None else arguments)
     try:
         plain = plain_serve(words)
@@ -48,7 +51,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
         app(words)
     except AppError as error:
-        print(f"roadstead: {error.message}", file=sys.stderr)
+        from roadstead.cli.failures import failure
+
+        print(failure(error, as_json="--json" in words), file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from roadstead.cli.session import Options
+from roadstead.cli.options import Options
 
 # A pipe has no width: nothing may be cut off or folded there.
 _WIDE = 1000

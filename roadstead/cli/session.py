@@ -1,34 +1,30 @@
-"""How a command reaches the operations: the owner, in this process, over the same table as every other door."""
+"""How a command reaches the operations: in this process over the data folder, or over another server's API.
+
+Either way it is the same operation with the same request and answer; a command need not know which it is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import msgspec
 import typer
 
+from roadstead.cli.options import Options
+from roadstead.cli.profile import chosen
 from roadstead.config import load
-from roadstead.errors import InstanceUnknown, StartRefused
-from roadstead.metadata import instances
+from roadstead.domain.identity import Caller
+from roadstead.errors import InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
 from roadstead.services.context import Context
-from roadstead.services.operations import Operation, Wire
+from roadstead.services.operations import AnyOperation, Operation, Wire
 
 Answer = TypeVar("Answer", bound=Wire)
 Result = TypeVar("Result")
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What every command is told."""
-
-    data: str | None
-    config: Path | None
-    instance: str | None
-    as_json: bool
+__all__ = ["Options", "Session", "Way", "open_session", "opened", "work"]
 
 
 @asynccontextmanager
@@ -36,30 +32,137 @@ async def opened(options: Options) -> AsyncIterator[Context]:
     """The registry's parts, without serving; raises StartRefused when the data folder was never started."""
     from roadstead.app import open_context
 
+    if options.server is not None:
+        raise InvalidInput("this command works on the stored bytes themselves: run it where the server runs")
     settings = load(options.config, options={"data": options.data})
     if not settings.database and not (settings.folder / "roadstead.db").exists():
         raise StartRefused(
-            f"there is no registry in {settings.folder}; name its folder with --data, or start one: roadstead serve"
+            f"there is no registry in {settings.folder}; name its folder with --data, start one: roadstead serve, "
+            "or log in to a server: roadstead login URL"
         )
     async with open_context(settings) as ctx:
         yield ctx
 
 
+class Way(Protocol):
+    """One way to the operations."""
+
+    async def run(self, op: Operation[Any, Answer], request: Wire) -> Answer:
+        """The operation's answer; raises the condition that it met."""
+        ...
+
+    async def send(self, name: str, tree: dict[str, Any]) -> bytes:
+        """The JSON that the operation of that name answers, which this release may not know."""
+        ...
+
+    async def registry_id(self, name: str | None) -> str:
+        """The id of the instance of that name, of the default one without; raises InstanceUnknown."""
+        ...
+
+
+class Local:
+    """The operations in this process, as the owner: whoever can read the data folder is that."""
+
+    def __init__(self, ctx: Context, caller: Caller) -> None:
+        self._ctx = ctx
+        self._caller = caller
+
+    async def run(self, op: Operation[Any, Answer], request: Wire) -> Answer:
+        from roadstead.services.operations import run
+
+        return await run(self._ctx, self._caller, op, request)
+
+    async def send(self, name: str, tree: dict[str, Any]) -> bytes:
+        from roadstead.services.requests import named, request_of
+        from roadstead.services.table import OPERATIONS
+
+        op = named(OPERATIONS, name)
+        return msgspec.json.encode(await self.run(op, request_of(op, tree, lax=True)))
+
+    async def registry_id(self, name: str | None) -> str:
+        from roadstead.metadata import instances
+
+        name = name or self._ctx.settings.default_instance
+        async with self._ctx.database.read() as tx:
+            found = await instances.get(tx, name=name) or await instances.get(tx, registry_id=name)
+        if found is None:
+            raise InstanceUnknown(f"there is no instance {name!r}")
+        return found.registry_id
+
+
+class Remote:
+    """The operations of another server, as the account whose API key is used."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def run(self, op: Operation[Any, Answer], request: Wire) -> Answer:
+        answer = await self._client.call(op.name, msgspec.json.encode(request))
+        try:
+            return msgspec.json.decode(answer, type=op.answer)
+        except msgspec.DecodeError as error:
+            raise InvalidInput(
+                f"the answer to {op.name} is not understood: the server is of another release"
+            ) from error
+
+    async def send(self, name: str, tree: dict[str, Any]) -> bytes:
+        from roadstead.services.requests import named, request_of
+        from roadstead.services.table import OPERATIONS
+
+        body = msgspec.json.encode(tree)
+        try:
+            # Read here first: only the declaration knows which texts are numbers.
+            op = named(OPERATIONS, name)
+            request_of(op, tree, lax=True)
+            body = msgspec.json.encode(typed(op, tree))
+        except OperationUnknown:
+            pass  # the server may be newer than this command
+        answer: bytes = await self._client.call(name, body)
+        return answer
+
+    async def registry_id(self, name: str | None) -> str:
+        if name is not None and name.startswith("tcr-"):
+            return name
+        found: str = (await self._client.root()).instance["RegistryId"]
+        return found
+
+
+def typed(op: AnyOperation, tree: dict[str, Any]) -> dict[str, Any]:
+    """The request with the types of its declaration, and only the fields that were given."""
+    from roadstead.services.requests import request_of
+
+    whole: dict[str, Any] = msgspec.to_builtins(request_of(op, tree, lax=True))
+    return {name: value for name, value in whole.items() if name in tree}
+
+
 class Session:
     """One command's way to call operations on one instance."""
 
-    def __init__(self, ctx: Context, caller: Any, instance: instances.Instance) -> None:
-        self.ctx = ctx
-        self.instance = instance
-        self._caller = caller
+    def __init__(self, way: Way, instance: str | None) -> None:
+        self._way = way
+        self._name = instance
+        self._registry_id = ""
+
+    async def registry_id(self) -> str:
+        """The id of the instance that the command works on, looked up once."""
+        if not self._registry_id:
+            self._registry_id = await self._way.registry_id(self._name)
+        return self._registry_id
 
     async def call(self, op: Operation[Any, Answer], **fields: Any) -> Answer:
         """The operation's answer; the request's RegistryId, if it has one, is the chosen instance."""
-        from roadstead.services.operations import run
+        if "registry_id" in op.request.__struct_fields__ and "registry_id" not in fields:
+            fields["registry_id"] = await self.registry_id()
+        return await self._way.run(op, op.request(**fields))
 
-        if "registry_id" in op.request.__struct_fields__:
-            fields.setdefault("registry_id", self.instance.registry_id)
-        return await run(self.ctx, self._caller, op, op.request(**fields))
+    async def send(self, name: str, tree: dict[str, Any]) -> bytes:
+        """The JSON that the operation of that name answers to a request as it stands on the wire."""
+        from roadstead.services.table import OPERATIONS
+
+        op = OPERATIONS.get(name)
+        if op is not None and "registry_id" in op.request.__struct_fields__ and "RegistryId" not in tree:
+            tree = {"RegistryId": await self.registry_id(), **tree}
+        return await self._way.send(name, tree)
 
     async def every(self, op: Operation[Any, Answer], listed: str, **fields: Any) -> list[Any]:
         """All entries of a list operation, page after page."""
@@ -73,20 +176,28 @@ class Session:
             last = answer.last
 
 
-def work(context: typer.Context, body: Callable[[Session], Awaitable[Result]]) -> Result:
-    """The result of `body`, given a session on the chosen instance as the owner."""
-    options: Options = context.obj
+@asynccontextmanager
+async def open_session(options: Options) -> AsyncIterator[Session]:
+    """A session on the chosen instance, of the server that the command goes to or of the data folder."""
+    profile = chosen(options)
+    if profile is not None:
+        from roadstead.clients.api import open_api
 
-    async def all_of_it() -> Result:
+        async with open_api(profile.server, profile.secret_id, profile.secret_key) as client:
+            yield Session(Remote(client), options.instance)
+    else:
         from roadstead.services.accounts import local_owner
 
         async with opened(options) as ctx:
-            caller = await local_owner(ctx)
-            name = options.instance or ctx.settings.default_instance
-            async with ctx.database.read() as tx:
-                instance = await instances.get(tx, name=name)
-            if instance is None:
-                raise InstanceUnknown(f"there is no instance {name!r}")
-            return await body(Session(ctx, caller, instance))
+            yield Session(Local(ctx, await local_owner(ctx)), options.instance)
+
+
+def work(context: typer.Context, body: Callable[[Session], Awaitable[Result]]) -> Result:
+    """The result of `body`, given a session on the chosen instance."""
+    options: Options = context.obj
+
+    async def all_of_it() -> Result:
+        async with open_session(options) as session:
+            return await body(session)
 
     return asyncio.run(all_of_it())

@@ -7,6 +7,7 @@ other origins: no header of CORS is ever sent.
 from __future__ import annotations
 
 import inspect
+import re
 
 import msgspec
 
@@ -14,8 +15,8 @@ import roadstead
 from roadstead.errors import (
     AppError,
     InvalidInput,
+    LoginNeeded,
     MethodUnsupported,
-    NotAuthenticated,
     NotFound,
     RequestTooLarge,
     conditions,
@@ -29,6 +30,8 @@ from roadstead.services.requests import decode, named, request_of
 from roadstead.services.table import OPERATIONS
 
 _PREFIX = "/api/v1/"
+# What a resource takes from the request, before the request has been read.
+_FIELD = re.compile(r"\{\w+\}")
 _HEADERS: Headers = [JSON, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
@@ -50,13 +53,13 @@ async def serve(exchange: Exchange) -> None:
 async def _call(exchange: Exchange, name: str) -> None:
     """The operation of that name has been done and answered."""
     op = named(OPERATIONS, name)
-    exchange.asked = (op.action, op.resource)
+    exchange.asked = (op.action, _FIELD.sub("*", op.resource))
     if exchange.method != "POST":
         raise MethodUnsupported(f"{op.name} is asked for with POST", detail={"allow": "POST"})
     body = await _body(exchange)
     caller = await management_caller(exchange, body)
     if caller.anonymous:
-        raise NotAuthenticated(f"credential: log in to do {op.action}")
+        raise LoginNeeded(f"credential: log in to do {op.action}")
     request = request_of(op, decode(body))
     exchange.asked = (op.action, op.resource_of(request))
     answer = await run(exchange.ctx, caller, op, request)

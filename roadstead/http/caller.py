@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from roadstead.domain.identity import NOBODY, Caller, Presented, anonymous
+from roadstead.domain.identity import NOBODY, Caller, CredentialKind, Presented, anonymous
 from roadstead.domain.signature import TC3, SignedRequest, read_header_signature
 from roadstead.errors import NotAuthenticated
 from roadstead.http.exchange import Exchange
@@ -46,6 +46,7 @@ async def management_caller(exchange: Exchange, body: bytes) -> Caller:
                 "credential: an access credential opens the registry, not the API; send an API key as "
                 "SecretId:SecretKey"
             )
+        exchange.presented = Presented(CredentialKind.API_KEY, secret_id, secret_id)
         return await caller_by_secret(exchange.ctx, secret_id, secret_key, exchange.origin)
     if scheme == TC3:
         signature = read_header_signature(signed_request(exchange, body))

@@ -49,7 +49,7 @@ def problem(exchange: Exchange, error: AppError) -> dict[str, object]:
     detail = explained(exchange, error)
     return {
         "type": f"{PROBLEMS}{kind.__name__}",
-        "title": (kind.__doc__ or "").partition("\n")[0].rstrip("."),
+        "title": (kind.__doc__ or "").partition("\n")[0].partition(";")[0].rstrip("."),
         "status": error.status,
         "detail": error.message,
         "Code": error.cloud,
@@ -99,8 +99,8 @@ def note(exchange: Exchange, error: AppError) -> None:
         exchange.ctx.clock(),
         operator=exchange.presented.uin,
         instance_id=None if instance is None else instance.id,
-        action=f"http:{exchange.method}",
-        resource=exchange.path,
+        action=exchange.asked[0] or f"http:{exchange.method}",
+        resource=exchange.asked[1] or exchange.path,
     )
     exchange.ctx.refusals.note(error, attempt)
 

@@ -137,5 +137,8 @@ def _item_kind(kind: Any) -> Any:
 def _near(name: str, known: Iterable[str]) -> str:
     """What to say of the names that are near; nothing when none is."""
     spellings = {each.lower(): each for each in known}
-    close = [spellings[each] for each in get_close_matches(name.lower(), spellings, 3, 0.6)]
-    return f"; near it: {', '.join(close)}" if close else ""
+    sought = name.lower()
+    close = get_close_matches(sought, spellings, 3, 0.6)
+    if len(sought) > 3:
+        close += [each for each in spellings if sought in each and each not in close]
+    return f"; near it: {', '.join(spellings[each] for each in close[:4])}" if close else ""

@@ -9,11 +9,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
@@ -22,66 +20,13 @@ from typer.core import TyperGroup
 import roadstead
 from roadstead.app import open_context
 from roadstead.cli.commands import app
-from roadstead.cli.main import hoist, plain_serve, run
+from roadstead.cli.main import hoist, plain_serve
 from roadstead.config import Settings
 from roadstead.services.accounts import InitialCredentials, first_start
 from roadstead.services.context import Context
-from tests.factories.accounts import owner_asker, owner_login
+from tests.cli.invoking import Ended, Invoke, fails, ok, parsed, table
+from tests.factories.accounts import owner_login
 from tests.factories.asgi import open_client
-from tests.factories.pushes import push_image
-from tests.factories.shops import lay_out
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a command has printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-Invoke = Callable[..., Ended]
-
-
-@pytest.fixture(autouse=True)
-def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of whoever runs the tests is a setting of theirs."""
-    for name in [name for name in os.environ if name.startswith("ROADSTEAD_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """Runs the command line in this process."""
-
-    def invoke(*arguments: str | Path) -> Ended:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), shown.out, shown.err)
-
-    return invoke
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The data folder of a registry that was started once."""
-    lay_out(tmp_path / "data")
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def with_image(folder: Path) -> Path:
-    """The same with the image library/app:v1."""
-
-    async def push() -> None:
-        async with open_context(Settings(data=str(folder))) as ctx:
-            await push_image(ctx, await owner_asker(ctx), "library/app", "v1")
-
-    asyncio.run(push())
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -91,6 +36,7 @@ def with_image(folder: Path) -> Path:
         ("namespace list", "namespace list"),
         ("namespace list --json", "--json namespace list"),
         ("namespace list --data x", "--data x namespace list"),
+        ("namespace list --server x --key=y", "--server x --key=y namespace list"),
         ("namespace --data x list --json --instance y", "--data x --json --instance y namespace list"),
         ("namespace list --data=x --config=y", "--data=x --config=y namespace list"),
         ("--data x namespace list", "--data x namespace list"),
@@ -154,7 +100,13 @@ def test_these_are_all_commands() -> None:
         "storage": "check collect",
         "audit": "list show explain export",
     }
-    leaves = {("serve",), *((group, name) for group, names in groups.items() for name in names.split())}
+    leaves = {
+        ("serve",),
+        ("call",),
+        ("login",),
+        ("logout",),
+        *((group, name) for group, names in groups.items() for name in names.split()),
+    }
     assert set(_COMMANDS) == leaves | {(group,) for group in groups} | {()}
 
 
@@ -169,22 +121,6 @@ def test_each_command_explains_itself(invoke: Invoke, words: Sequence[str]) -> N
 
 def test_the_version_is_told(invoke: Invoke) -> None:
     assert invoke("--version") == Ended(0, f"{roadstead.__version__}\n", "")
-
-
-def ok(ended: Ended) -> str:
-    """What a command that went well has printed."""
-    assert (ended.code, ended.err) == (0, ""), ended
-    return ended.out
-
-
-def parsed(ended: Ended) -> Any:
-    """The JSON that a command that went well has printed."""
-    return json.loads(ok(ended))
-
-
-def table(ended: Ended) -> list[list[str]]:
-    """The words of each line of a printed table, without its rule."""
-    return [line.split() for line in ok(ended).splitlines() if line.strip(" ─")]
 
 
 def test_namespaces(invoke: Invoke, folder: Path) -> None:
@@ -319,13 +255,6 @@ def test_a_damaged_blob_is_found_and_ends_the_check_with_one(invoke: Invoke, wit
     assert "blob sha256:" in ended.err
 
 
-def fails(ended: Ended, reason: str) -> None:
-    """The command has ended with code 1 and one line that gives the reason."""
-    assert (ended.code, ended.out) == (1, "")
-    (line,) = ended.err.splitlines()
-    assert line.startswith("roadstead: ") and reason in line
-
-
 def program(*arguments: str | Path) -> Ended:
     """The command line in a process of its own."""
     done = subprocess.run(
@@ -432,7 +361,9 @@ def test_no_registry_in_the_folder(invoke: Invoke, tmp_path: Path, place: str) -
 )
 def test_what_cannot_be_done(invoke: Invoke, folder: Path, words: str, reason: str) -> None:
     fails(invoke(*words.split(), "--data", folder), reason)
-    fails(invoke(*words.split(), "--json", "--data", folder), reason)
+    ended = invoke(*words.split(), "--json", "--data", folder)
+    assert (ended.code, ended.out) == (1, "")
+    assert reason in json.loads(ended.err)["Message"]
 
 
 def test_a_namespace_in_use_is_not_deleted(invoke: Invoke, with_image: Path) -> None:

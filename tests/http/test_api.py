@@ -87,6 +87,19 @@ async def test_the_audit_knows_the_door_and_the_request(ctx: Context) -> None:
     assert tuple(row) == ("api", answer.headers["x-request-id"], "127.0.0.1")
 
 
+async def test_a_wrong_key_is_audited_with_what_it_was_for(ctx: Context) -> None:
+    async with key_client(ctx, ("AKIDguess", "wrong")) as client:
+        answer = await call(client, "DescribeNamespaces", RegistryId=await registry_id(ctx))
+    await ctx.refusals.write_down(ctx.database)
+    async with ctx.database.read() as tx:
+        row = await tx.one(
+            sa.select(*(audit_entries.c[name] for name in ("operator", "door", "action", "resource", "request_id")))
+        )
+    assert row is not None
+    expected = ("AKIDguess", "api", "tcr:DescribeNamespaces", "repository/*/*", answer.headers["x-request-id"])
+    assert tuple(row) == expected
+
+
 async def test_a_condition_of_the_operation_is_told_as_a_problem(ctx: Context) -> None:
     registry = await registry_id(ctx)
     async with key_client(ctx) as client:

@@ -39,7 +39,7 @@ async def test_a_wrong_password_is_audited_with_the_name_that_it_came_with(ctx: 
     assert [entry.operator for entry in found] == [login.username, login.username, "anonymous"]
     assert [(entry.door, entry.action, entry.resource) for entry in found[:2]] == [
         ("registry", "http:GET", "/v2/"),
-        ("token", "http:GET", "/service/token"),
+        ("token", "token", f"instance/{(await ctx.instances.find('default')).row.registry_id}"),
     ]
     assert all(msgspec.json.decode(entry.decision)["gate"] == "credential" for entry in found)
 

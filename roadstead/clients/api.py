@@ -1,0 +1,79 @@
+"""Another Roadstead's management API, asked as its own command line asks it.
+
+What the server tells as a problem becomes the same condition here that it was there, so that a command fails with the
+same words whether it works on a data folder or across a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import msgspec
+
+from roadstead.errors import AppError, InvalidInput, TooManyRequests, Unavailable, conditions
+
+_SECONDS = 60.0
+
+
+class Root(msgspec.Struct, frozen=True, rename="pascal"):
+    """What the root of the API says of the server: the product, and the instance that its host name means."""
+
+    product: str
+    version: str
+    instance: Mapping[str, str]
+
+
+class ApiClient:
+    """The API of one server, asked with one key."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    async def root(self) -> Root:
+        """What the server says of itself; raises InvalidInput when it is no Roadstead, Unavailable."""
+        answer = await self._ask("GET", "/api/v1", None)
+        try:
+            return msgspec.json.decode(answer, type=Root)
+        except msgspec.DecodeError as error:
+            raise InvalidInput(f"{self._http.base_url} does not answer as a Roadstead server") from error
+
+    async def call(self, action: str, body: bytes) -> bytes:
+        """The JSON that the operation answers; raises the condition that the server met, or Unavailable."""
+        return await self._ask("POST", f"/api/v1/{action}", body)
+
+    async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+        headers = {"content-type": "application/json"} if body is not None else {}
+        try:
+            answer = await self._http.request(method, path, content=body, headers=headers)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Unavailable(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}") from error
+        if answer.status_code == 200:
+            return answer.content
+        raise condition(answer.status_code, answer.content)
+
+
+@asynccontextmanager
+async def open_api(
+    server: str, secret_id: str, secret_key: str, transport: httpx2.AsyncBaseTransport | None = None
+) -> AsyncIterator[ApiClient]:
+    """A client of the server at that URL. Redirects are not followed: they would carry the key elsewhere."""
+    async with httpx2.AsyncClient(
+        base_url=server, auth=(secret_id, secret_key), timeout=_SECONDS, transport=transport
+    ) as http:
+        yield ApiClient(http)
+
+
+def condition(status: int, body: bytes) -> AppError:
+    """The condition that the server's answer tells."""
+    try:
+        told: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return Unavailable(f"the server answered {status} without saying why")
+    message = str(told.pop("detail", f"the server answered {status}"))
+    kind = conditions().get(str(told.pop("type", "")).rpartition("/")[2], AppError)
+    if issubclass(kind, TooManyRequests):
+        return kind(message, retry_after=0, detail=told)
+    return kind(message, detail=told)

@@ -1,0 +1,120 @@
+"""Every operation in every role: who may what follows from the role's policy by one plain rule.
+
+The policies are in CAM form and judged by the product's own evaluator; what they should come to is said here a second
+time, as a rule about the declaration and the request, so that neither can be wrong alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from roadstead.domain.identity import Caller, CredentialKind
+from roadstead.domain.policy import NOTHING, Rights
+from roadstead.domain.policy_documents import parse
+from roadstead.domain.rights import CompiledRights
+from roadstead.errors import AccessDenied, NotAuthenticated, NotFound
+from roadstead.metadata import accounts
+from roadstead.services.callers import caller_of
+from roadstead.services.context import Context
+from roadstead.services.operations import AnyOperation, Wire, run
+from tests.factories.accounts import add_sub_account, nobody, origin, owner_caller, set_account_enabled, sub_caller
+from tests.services.test_table import operations, prepare, request_for
+
+Judge = Callable[[AnyOperation, Wire], bool]
+
+
+def rights(*statements: dict[str, Any]) -> Rights:
+    """What a policy of these statements gives."""
+    return CompiledRights([("given", parse(json.dumps({"version": "2.0", "statement": list(statements)})))])
+
+
+def allow(action: list[str], *resource: str) -> dict[str, Any]:
+    return {"effect": "allow", "action": action, "resource": list(resource)}
+
+
+@dataclass(frozen=True)
+class Role:
+    """A sub-account's policy, given the instance's id, and which requests it should cover."""
+
+    rights: Callable[[str], Rights]
+    may: Judge
+
+
+def _in_library(op: AnyOperation, request: Wire) -> bool:
+    registry = getattr(request, "registry_id", "")
+    return f"{op.resource_of(request)}/".startswith(f"repository/{registry}/library/")
+
+
+ROLES = {
+    "admin": Role(lambda registry: rights(allow(["*"], "*")), lambda op, request: True),
+    "namespace manager": Role(
+        lambda registry: rights(
+            allow(
+                ["tcr:*"],
+                f"qcs::tcr:::repository/{registry}/library",
+                f"qcs::tcr:::repository/{registry}/library/*",
+            )
+        ),
+        lambda op, request: op.service == "tcr" and _in_library(op, request),
+    ),
+    "reader": Role(
+        lambda registry: rights(allow(["tcr:Describe*", "tcr:Check*", "tcr:Get*", "tcr:PullRepository"], "*")),
+        lambda op, request: op.service == "tcr" and not op.changes,
+    ),
+    "stranger": Role(lambda registry: NOTHING, lambda op, request: False),
+}
+
+
+@pytest.mark.parametrize("op", operations())
+async def test_the_owner_may_do_everything(ctx: Context, op: AnyOperation) -> None:
+    request = request_for(op, await prepare(ctx))
+    assert type(await run(ctx, await owner_caller(ctx), op, request)) is op.answer
+
+
+@pytest.mark.parametrize("name", ROLES)
+@pytest.mark.parametrize("op", operations())
+async def test_a_sub_account_may_do_what_its_policy_covers(ctx: Context, op: AnyOperation, name: str) -> None:
+    known = await prepare(ctx)
+    request, role = request_for(op, known), ROLES[name]
+    caller = replace(await sub_caller(ctx, "somebody"), rights=role.rights(known["registry_id"]))
+    listed = op.filtered and not op.changes
+    if role.may(op, request) or listed:
+        try:
+            assert type(await run(ctx, caller, op, request)) is op.answer
+        except NotFound:
+            # What may not be seen reads like what is not there.
+            assert listed and name != "admin"
+    else:
+        with pytest.raises(AccessDenied) as refused:
+            await run(ctx, caller, op, request)
+        detail = dict(refused.value.detail or {})
+        assert (detail["gate"], detail["action"]) == ("policy", op.action)
+        assert detail["resource"] and detail["reason"]
+
+
+async def _anonymous(ctx: Context) -> Caller:
+    return nobody()
+
+
+async def _disabled(ctx: Context) -> Caller:
+    """Somebody whose account was disabled: no credential makes a caller of it."""
+    login = await add_sub_account(ctx, "gone")
+    await set_account_enabled(ctx, login.username, False)
+    async with ctx.database.read() as tx:
+        account = await accounts.get(tx, uin=login.username)
+        return await caller_of(ctx, tx, account, CredentialKind.API_KEY, origin())
+
+
+@pytest.mark.parametrize("become", [_anonymous, _disabled], ids=["anonymous", "disabled"])
+@pytest.mark.parametrize("op", operations())
+async def test_who_is_nobody_may_do_nothing(
+    ctx: Context, op: AnyOperation, become: Callable[[Context], Awaitable[Caller]]
+) -> None:
+    request = request_for(op, await prepare(ctx))
+    with pytest.raises(NotAuthenticated):
+        await run(ctx, await become(ctx), op, request)
