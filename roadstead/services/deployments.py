@@ -86,11 +86,11 @@ class CreateInstance(Wire, frozen=True, kw_only=True):
 
     registry_name: RegistryName
     registry_type: Specification
-    tag_specification: TagSpecification | None = None
+    tag_specification: Annotated[TagSpecification | None, Meta(description="Its labels.")] = None
     registry_charge_type: Annotated[
         Literal[0, 1], Meta(description="0: pay as you go; 1: prepaid. Kept and shown; nothing is charged.")
     ] = 0
-    registry_charge_prepaid: Prepaid | None = None
+    registry_charge_prepaid: Annotated[Prepaid | None, Meta(description="For how long, when it is prepaid.")] = None
     sync_tag: Annotated[bool, Meta(description="Whether the bucket carries the tags too; without effect.")] = False
     enable_cos_maz: MultiZone = msgspec.field(name="EnableCosMAZ", default=False)
     deletion_protection: DeletionProtection = False
