@@ -76,7 +76,7 @@ async def serve(exchange: Exchange) -> None:
     exchange.asked = (op.action, op.resource_of(wanted))
     region = region_meant(exchange.ctx, request.region)
     answer = await run(exchange.ctx, caller, op, wanted, region=region)
-    body = {"Response": {**cloud_answer(answer), "RequestId": exchange.origin.request_id}}
+    body = {"Response": {**cloud_answer(answer, request.service), "RequestId": exchange.origin.request_id}}
     await exchange.answer(200, [JSON], msgspec.json.encode(body))
 
 

@@ -1,6 +1,6 @@
 """Answers of operations as the cloud's API writes them.
 
-Times are written in five ways there, depending on the field; services know only times. The rows here say which
+Times are written in several ways there, depending on the field; services know only times. The rows here say which
 field has which form; a field without a row is written as RFC 3339 in UTC.
 """
 
@@ -32,56 +32,62 @@ def _go(time: datetime) -> str:
     return f"{utc:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
 
 
-def _seconds(time: datetime) -> int:
-    return int(time.timestamp())
+def _account(time: datetime) -> str:
+    """As the service of accounts writes times, without saying that they are China's."""
+    return f"{time.astimezone(_CHINA):%Y-%m-%d %H:%M:%S}"
 
 
-def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp()) * 1000 + time.microsecond // 1000
+def _day(time: datetime) -> str:
+    return f"{time.astimezone(_CHINA):%Y-%m-%d}"
 
 
 Form = Callable[[datetime], str | int]
 
 # By the answer's type and the field as clients know them.
 _FORMS: dict[tuple[str, str], Form] = {
-    ("Region", "CreatedAt"): _china,
-    ("Region", "UpdatedAt"): _china,
-    ("Registry", "CreatedAt"): _china,
-    ("Registry", "ExpiredAt"): _china,
+    ("CreatedServiceAccount", "CreateTime"): _china,
+    ("RegionInfo", "CreatedAt"): _china,
+    ("RegionInfo", "UpdatedAt"): _china,
+    ("RegistryInfo", "CreatedAt"): _china,
+    ("RegistryInfo", "ExpiredAt"): _china,
     ("RepositoryInfo", "CreationTime"): _go,
     ("RepositoryInfo", "UpdateTime"): _go,
+    ("SecretIdLastUsed", "LastUsedDate"): _day,
+    ("ServiceAccountInfo", "CreateTime"): _china,
+    ("ServiceAccountInfo", "UpdateTime"): _china,
     ("TokenInfo", "CreatedAt"): _china,
-    ("TokenInfo", "ExpiredAt"): _milliseconds,
-    ("CreatedToken", "ExpTime"): _milliseconds,
-    ("CreatedServiceAccount", "ExpiresAt"): _milliseconds,
-    ("CreatedServiceAccount", "CreateTime"): _china,
-    ("ServiceAccount", "ExpiresAt"): _milliseconds,
-    ("ServiceAccount", "CreateTime"): _china,
-    ("ServiceAccount", "UpdateTime"): _china,
+    ("VersionDetail", "CreateDate"): _utc,
+    ("VersionInfo", "CreateDate"): _utc,
 }
+# How a service writes the times of all other fields.
+_USUAL: dict[str, Form] = {"cam": _account}
+# Fields that are a text there even when there is nothing to say.
+_EMPTY = {("RegistryInfo", "ExpiredAt")}
 
 
-def cloud_answer(answer: Wire) -> dict[str, Any]:
-    """The answer's fields as clients of the cloud's API read them; what they do not know of pages is left out."""
-    written = _struct(answer)
+def cloud_answer(answer: Wire, service: str = "tcr") -> dict[str, Any]:
+    """The answer's fields as clients of the service read them; what they do not know of pages is left out."""
+    written = _struct(answer, _USUAL.get(service, _utc))
     written.pop("Last", None)
     return written
 
 
-def _struct(value: msgspec.Struct) -> dict[str, Any]:
+def _struct(value: msgspec.Struct, usual: Form) -> dict[str, Any]:
     kind = type(value).__name__
     written = {}
     for name, encoded in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
         inner = getattr(value, name)
         if isinstance(inner, datetime):
-            inner = _FORMS.get((kind, encoded), _utc)(inner)
-        written[encoded] = _value(inner)
+            inner = _FORMS.get((kind, encoded), usual)(inner)
+        elif inner is None and (kind, encoded) in _EMPTY:
+            inner = ""
+        written[encoded] = _value(inner, usual)
     return written
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, usual: Form) -> Any:
     if isinstance(value, msgspec.Struct):
-        return _struct(value)
+        return _struct(value, usual)
     if isinstance(value, list | tuple):
-        return [_value(entry) for entry in value]
+        return [_value(entry, usual) for entry in value]
     return value

@@ -15,7 +15,13 @@ from roadstead.services.operations import AnyOperation
 from roadstead.services.table import OPERATIONS
 
 # The services that are offered, as they stand in the scope of a signature, with their API versions.
-VERSIONS = {"tcr": "2019-09-24", "cam": "2019-01-16", "sts": "2018-08-13", "tag": "2018-08-13"}
+VERSIONS = {
+    "tcr": "2019-09-24",
+    "cam": "2019-01-16",
+    "cloudaudit": "2019-03-19",
+    "sts": "2018-08-13",
+    "tag": "2018-08-13",
+}
 
 
 @dataclass(frozen=True, slots=True)

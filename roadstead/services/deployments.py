@@ -150,7 +150,7 @@ def _new_row(call: Call, request: CreateInstance, name: str) -> Instance:
         id=0,
         registry_id=f"tcr-{random_id(8)}",
         name=name,
-        region=call.ctx.settings.region,
+        region=call.region or call.ctx.settings.region,
         specification=request.registry_type,
         status="Pending",
         anonymous_access=True,

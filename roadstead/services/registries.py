@@ -212,6 +212,8 @@ async def describe_instances(call: Call, request: DescribeInstances) -> Instance
     """List the instances that the caller may see, by name."""
     asked = filter_values(request.filters, {"RegistryName", "Tags"})
     rows = [row for row in await instances.page(call.tx, "", _ALL) if _may_see(call, row, "tcr:DescribeInstances")]
+    if call.region and not request.all_region:
+        rows = [row for row in rows if row.region == call.region]
     if request.registryids:
         rows = [row for row in rows if row.registry_id in request.registryids]
     if "RegistryName" in asked:
@@ -276,7 +278,9 @@ async def describe_instance_status(call: Call, request: DescribeInstanceStatus) 
                 registry_id=row.registry_id, status=cast(Status, row.status), conditions=conditions_of(row)
             )
             for row in found
-            if row is not None and _may_see(call, row, "tcr:DescribeInstanceStatus")
+            if row is not None
+            and call.region in {"", row.region}
+            and _may_see(call, row, "tcr:DescribeInstanceStatus")
         ]
     )
 

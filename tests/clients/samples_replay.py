@@ -118,6 +118,10 @@ def _accounts(world: World) -> None:
         world.must("CreateServiceAccount", Name=name, Duration=1, Permissions=rights)
 
 
+def _prepaid(world: World) -> None:
+    world.must("RenewInstance", Flag=1, RegistryChargePrepaid={"Period": 1, "RenewFlag": 0})
+
+
 def _created(world: World, answer: dict[str, Any]) -> None:
     world.ids["CreatedId"] = answer["RegistryId"]
 
@@ -141,7 +145,7 @@ _ORDER = (
     Step("ModifyInstance", 0),
     Step("ModifyInstance", 1),
     Step("ModifyInstanceStorage", code="UnsupportedOperation"),
-    Step("RenewInstance"),
+    Step("RenewInstance", before=_prepaid),
     Step("CreateNamespace"),
     Step("ModifyNamespace", before=_namespaces),
     Step("DescribeNamespaces"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from roadstead.config import Login
 from roadstead.domain.identity import Caller, CredentialKind, Door, Origin
+from roadstead.domain.policy import Circumstances, Resource
 from roadstead.errors import (
     AppError,
     KeyUnknown,
@@ -18,7 +20,6 @@ from roadstead.errors import (
     SignatureExpired,
     SignatureWrong,
     TooManyRequests,
-    Unavailable,
 )
 from roadstead.metadata import keys
 from roadstead.metadata.schema.access import api_keys, temporary_keys, used_nonces
@@ -165,9 +166,13 @@ async def test_a_temporary_key_holds_with_its_token_until_it_ends(ctx: Context, 
 
 
 async def test_a_temporary_key_with_a_policy_never_gives_more_than_it(ctx: Context) -> None:
-    await add_temporary_key(ctx, policy='{"version":"2.0","statement":[]}')
+    statement = {"effect": "allow", "action": "tcr:Describe*", "resource": "*"}
+    await add_temporary_key(ctx, policy=json.dumps({"version": "2.0", "statement": [statement]}))
     signature = Signed("AKIDtemporary", "for an hour", ctx.clock())
-    assert await outcome(ctx, signature, token="session token") is Unavailable
+    caller = await caller_by_signature(ctx, signature, "session token", HERE)
+    wanted, now = Resource("tcr", "", caller.owner_uin, "instance/x"), Circumstances(HERE.address, ctx.clock())
+    assert caller.rights.decide("tcr:DescribeInstances", wanted, now).allowed
+    assert not caller.rights.decide("tcr:DeleteInstance", wanted, now).allowed
 
 
 async def test_a_nonce_counts_once_for_its_key(ctx: Context) -> None:

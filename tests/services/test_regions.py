@@ -39,3 +39,24 @@ async def test_an_instance_of_another_region_is_not_found(ctx: Context) -> None:
         assert await run(ctx, caller, op, request, region=region)
     with pytest.raises(InstanceUnknown, match="in region north"):
         await run(ctx, caller, op, request, region="north")
+
+
+async def test_instances_are_created_and_listed_in_the_named_region(ctx: Context) -> None:
+    several, caller = with_regions(ctx, "north"), await local_owner(ctx)
+
+    async def listed(region: str, **fields: bool) -> list[str]:
+        op = OPERATIONS["DescribeInstances"]
+        answer = await run(several, caller, op, op.request(**fields), region=region)
+        return [each.registry_name for each in answer.registries]
+
+    create = OPERATIONS["CreateInstance"]
+    request = create.request(registry_name="second", registry_type="basic")
+    made = await run(several, caller, create, request, region="north")
+    assert await listed("") == ["default", "second"]
+    assert await listed("local") == ["default"]
+    assert await listed("north") == ["second"]
+    assert await listed("local", all_region=True) == ["default", "second"]
+    status = OPERATIONS["DescribeInstanceStatus"]
+    for region, seen in (("north", 1), ("local", 0), ("", 1)):
+        answer = await run(several, caller, status, status.request(registry_ids=[made.registry_id]), region=region)
+        assert len(answer.registry_status_set) == seen
