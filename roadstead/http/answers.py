@@ -50,6 +50,7 @@ _FORMS: dict[tuple[str, str], Form] = {
     ("RegionInfo", "UpdatedAt"): _china,
     ("RegistryInfo", "CreatedAt"): _china,
     ("RegistryInfo", "ExpiredAt"): _china,
+    ("ReplicationRegistry", "CreatedAt"): _china,
     ("RepositoryInfo", "CreationTime"): _go,
     ("RepositoryInfo", "UpdateTime"): _go,
     ("SecretIdLastUsed", "LastUsedDate"): _day,

@@ -19,6 +19,7 @@ from roadstead.services import (
     policy_documents,
     quotas,
     registries,
+    replicas,
     repositories,
     service_accounts,
     simulation,
@@ -31,6 +32,7 @@ from roadstead.services.operations import AnyOperation, Operation, table
 SERVICES: tuple[ModuleType, ...] = (
     deployments,
     registries,
+    replicas,
     deletions,
     quotas,
     namespaces,

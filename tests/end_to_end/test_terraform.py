@@ -6,6 +6,7 @@ looks into and that is null ends it, and so does a number that is a text.
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -30,8 +31,8 @@ class Provider:
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
         """The answer. Raises AssertionError where the Go client would end."""
-        given = {"RegistryId": self.instance, **parameters}
-        answer: dict[str, Any] = self._sdk.client("tcr").call_json(action, given)["Response"]
+        place = {"RegistryId": self.instance} if "RegistryId" in tcr_contract.request_fields(action) else {}
+        answer: dict[str, Any] = self._sdk.client("tcr").call_json(action, {**place, **parameters})["Response"]
         assert tcr_contract.faults(action, answer) == []
         return answer
 
@@ -174,3 +175,68 @@ def test_public_entry_of_an_instance(provider: Provider) -> None:
 )
 def test_what_is_gone_is_told_by_the_code_that_the_provider_knows(provider: Provider, action: str) -> None:
     assert provider.code(action, RegistryId="tcr-gone0000") == "ResourceNotFound"
+
+
+def test_instance(provider: Provider) -> None:
+    def read(instance: str) -> dict[str, Any] | None:
+        listed = provider.call("DescribeInstances", Registryids=[instance])["Registries"]
+        return next((entry for entry in listed if entry["RegistryId"] == instance), None)
+
+    def reached(instance: str, field: str, value: str | None) -> dict[str, Any] | None:
+        """The instance once its field has the value; None: once it is gone."""
+        for _ in range(600):
+            found = read(instance)
+            if (found is None and value is None) or (found is not None and found[field] == value):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{field} is not {value}: {read(instance)}")
+
+    tags = {"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "shop"}]}
+    made = provider.call("CreateInstance", RegistryName=name(), RegistryType="basic", TagSpecification=tags)
+    instance = made["RegistryId"]
+    found = reached(instance, "Status", "Running")
+    assert found is not None
+    # The provider looks into these without asking whether they are there.
+    assert (found["RegistryType"], found["PayMod"], found["TagSpecification"]) == ("basic", 0, tags)
+    assert found["PublicDomain"] and found["InternalEndpoint"] is not None
+    assert provider.call("DescribeExternalEndpointStatus", RegistryId=instance)["Status"] == "Closed"
+    assert provider.call("DescribeSecurityPolicies", RegistryId=instance)["SecurityPolicySet"] == []
+    assert provider.call("DescribeReplicationInstances", RegistryId=instance)["ReplicationRegistries"] == []
+    provider.call("ModifyInstance", RegistryId=instance, RegistryType="standard")
+    assert reached(instance, "RegistryType", "standard") is not None
+    provider.call("ModifyInstance", RegistryId=instance, DeletionProtection=True)
+    refusal = provider.code("DeleteInstance", RegistryId=instance, DeleteBucket=True)
+    assert not refusal.startswith(RETRIED)
+    provider.call("ModifyInstance", RegistryId=instance, DeletionProtection=False)
+    provider.call("CreateNamespace", RegistryId=instance, NamespaceName="team", IsPublic=False)
+    for entry in provider.call("DescribeNamespaces", RegistryId=instance, **PAGE)["NamespaceList"]:
+        provider.call("DeleteNamespace", RegistryId=instance, NamespaceName=entry["Name"])
+    provider.call("DeleteInstance", RegistryId=instance, DeleteBucket=True, DryRun=False)
+    assert reached(instance, "Status", None) is None
+
+
+def test_service_account(provider: Provider) -> None:
+    account, team = name(), name()
+    provider.call("CreateNamespace", NamespaceName=team, IsPublic=False)
+    rights = [{"Resource": team, "Actions": ["tcr:PushRepository", "tcr:PullRepository"]}]
+
+    def read() -> dict[str, Any] | None:
+        wanted = [{"Name": "ServiceAccountName", "Values": [f"tcr${account}"]}]
+        listed = provider.call("DescribeServiceAccounts", Filters=wanted, EmbedPermission=True, **PAGE)
+        found: list[dict[str, Any]] = listed["ServiceAccounts"]
+        return next((entry for entry in found if entry["Name"] == f"tcr${account}"), None)
+
+    made = provider.call("CreateServiceAccount", Name=account, Permissions=rights, Description="ci", Duration=10)
+    assert (made["Name"], len(made["Password"])) == (f"tcr${account}", 32)
+    chosen = provider.call("ModifyServiceAccountPassword", Name=account, Random=False, Password="Password123")
+    assert chosen["Password"] == "Password123"
+    found = read()
+    assert found is not None
+    assert (found["Description"], found["Disable"], found["Permissions"]) == ("ci", False, rights)
+    assert found["ExpiresAt"] == made["ExpiresAt"] > 10**12
+    provider.call("ModifyServiceAccount", Name=f"tcr${account}", Description="cd", Disable=True, Permissions=rights)
+    found = read()
+    assert found is not None and (found["Description"], found["Disable"]) == ("cd", True)
+    provider.call("DeleteServiceAccount", Name=account)
+    assert read() is None
+    provider.call("DeleteNamespace", NamespaceName=team)
