@@ -130,12 +130,12 @@ async def prepare(ctx: Context) -> dict[str, Any]:
         ),
     )
     return {
+        **await prepare_access(ctx, caller),
         "registry_id": registry,
         "token_id": token.token_id,
         "request_id": caller.origin.request_id,
         "target_uin": user.uin,
         "access_key_id": user.secret_id,
-        **await prepare_access(ctx, caller),
     }
 
 
