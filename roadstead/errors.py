@@ -428,6 +428,8 @@ class QuotaExceeded(OperationRefused):
     """The instance's specification allows no more; the message names the limit and what raises it."""
 
     cloud, status = "OperationDenied.QuotaOverLimit", 403
+    gate = "limit"
+    remedy = "Delete what is not needed, or give the instance a larger specification."
 
 
 class NotEmpty(Conflict):

@@ -23,6 +23,9 @@ _GROUP = "groupid/{group_id}"
 _GROUPS = "groupid/*"
 
 
+_Row = Annotated[int, Meta(ge=1)]
+
+
 class CreateGroup(Wire, frozen=True, kw_only=True):
     """A new group."""
 
@@ -94,9 +97,7 @@ class Membership(Wire, frozen=True, kw_only=True):
 
     group_id: GroupId
     uin: AccountUin | None = None
-    uid: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Number of the user's row, instead of Uin.")
-    ] = None
+    uid: Annotated[_Row | None, Meta(description="Number of the user's row, instead of Uin.")] = None
 
 
 class ChangeMembers(Wire, frozen=True, kw_only=True):
@@ -122,9 +123,7 @@ class ListGroupsForUser(CamPageRequest, frozen=True, kw_only=True):
     """Which page of the groups of which user, by the number of its account or of its row."""
 
     sub_uin: AccountUin | None = None
-    uid: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Number of the user's row, instead of SubUin.")
-    ] = None
+    uid: Annotated[_Row | None, Meta(description="Number of the user's row, instead of SubUin.")] = None
 
 
 async def existing(tx: Tx, group_id: int) -> Group:

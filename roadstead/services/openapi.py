@@ -151,7 +151,7 @@ def _schemas(operations: list[AnyOperation]) -> dict[str, Schema]:
     asked = _reached({op.request.__name__ for op in operations}, found)
     for name, schema in found.items():
         properties = schema.get("properties", {})
-        schema["properties"] = {field: _hoisted(each) for field, each in properties.items()}
+        schema["properties"] = {field: _told(_hoisted(each), found) for field, each in properties.items()}
         if name in asked:
             schema["additionalProperties"] = False
         else:  # an answer says all its fields, those with a default too
@@ -177,6 +177,14 @@ def _hoisted(schema: Schema) -> Schema:
     for each in schema.get("anyOf", ()):
         told |= {key: each.pop(key) for key in ("description", "examples") if key in each}
     return {**told, **schema}
+
+
+def _told(schema: Schema, components: Mapping[str, Schema]) -> Schema:
+    """A field that says nothing of itself and holds one object is described as that object is."""
+    for each in (schema, *schema.get("anyOf", ())):
+        if "$ref" in each and "description" not in schema:
+            return {"description": components[each["$ref"].removeprefix(_REF)].get("description", ""), **schema}
+    return schema
 
 
 def example(kind: type[msgspec.Struct]) -> Schema:

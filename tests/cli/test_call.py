@@ -25,7 +25,7 @@ def test_an_operation_is_called_on_the_data_folder(invoke: Invoke, folder: Path)
     [
         (["CreateNamespac"], "near it: CreateNamespace"),
         (["CreateNamespace", "Name=x"], "near it: NamespaceName"),
-        (["CreateNamespace"], "missing required field `NamespaceName`"),
+        (["CreateNamespace"], "the field NamespaceName is missing"),
         (["CreateNamespace", "NamespaceName=library"], "exists already"),
         (["DescribeNamespaces", "Limit=many"], "Limit"),
         (["DescribeNamespaces", "RegistryId=tcr-none"], "there is no instance"),
@@ -38,7 +38,7 @@ def test_what_goes_wrong_is_one_line(invoke: Invoke, folder: Path, words: list[s
 def test_with_json_what_goes_wrong_is_json(invoke: Invoke, folder: Path) -> None:
     ended = invoke("call", "CreateNamespace", "NamespaceName=library", "--json", "--data", folder)
     told = json.loads(ended.err)
-    assert (ended.code, ended.out, told["Code"]) == (1, "", "InvalidParameter.ErrorNameExists")
+    assert (ended.code, ended.out, told["Code"]) == (1, "", "FailedOperation.ErrorTcrResourceConflict")
 
 
 def test_operations_are_listed_and_explained(invoke: Invoke) -> None:
@@ -69,7 +69,7 @@ def test_after_a_login_all_commands_go_to_the_server(
     fails(ended, "exists already")
     assert "(request " in ended.err
     told = json.loads(invoke("namespace", "create", "prod", "--json").err)
-    assert told["Code"] == "InvalidParameter.ErrorNameExists" and told["RequestId"]
+    assert told["Code"] == "FailedOperation.ErrorTcrResourceConflict" and told["RequestId"]
     assert ok(invoke("logout")) == f"Logged out of {elsewhere.url}.\n"
     assert ok(invoke("logout")) == "Not logged in.\n"
     assert ok(invoke("namespace", "list", "--data", elsewhere.folder))
