@@ -143,7 +143,7 @@ class Remote:
 
     async def of_user(self, uin: int) -> Way:
         raise InvalidInput(
-            "over the API users make what is theirs with their own keys; without --server this works where the server runs"
+            "over the API users make what is theirs with their own keys; run this where the server runs"
         )
 
 
