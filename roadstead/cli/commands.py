@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 import roadstead
-from roadstead.cli import audit, call, credentials, namespaces, networks, repositories, serve, storage, tags
+from roadstead.cli import (
+    access,
+    audit,
+    call,
+    credentials,
+    groups,
+    namespaces,
+    networks,
+    policies,
+    repositories,
+    serve,
+    storage,
+    tags,
+)
 from roadstead.cli.options import Options
 
 app = typer.Typer(
@@ -30,6 +43,9 @@ app.add_typer(repositories.commands, name="repository")
 app.add_typer(tags.commands, name="tag")
 app.add_typer(networks.commands, name="network")
 app.add_typer(storage.commands, name="storage")
+app.add_typer(groups.commands, name="group")
+app.add_typer(policies.commands, name="policy")
+app.command("can-i", epilog="Example: roadstead can-i alice pull shop/frontend")(access.can_i)
 app.add_typer(audit.commands, name="audit")
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from roadstead.cli.output import show, show_rows
-from roadstead.cli.session import work
+from roadstead.cli.people import user_of
+from roadstead.cli.session import Session, work
 from roadstead.services import credentials
 
 commands = typer.Typer(help="Access credentials for docker, podman, helm and the like.", no_args_is_help=True)
@@ -25,10 +26,16 @@ def create(
     context: typer.Context,
     purpose: Annotated[str, typer.Option(help="What it is for.")] = "",
     temporary: Annotated[bool, typer.Option("--temporary", help="Valid for an hour, cannot be revoked.")] = False,
+    user: Annotated[str, typer.Option("--user", help="Whose it is, by name or number; else the owner's.")] = "",
 ) -> None:
-    """Create an access credential: long-term, or for an hour with --temporary."""
+    """Create an access credential: long-term, or for an hour with --temporary. It may do what its user may."""
     kind = "temp" if temporary else "longterm"
-    answer = work(context, lambda s: s.call(credentials.create_instance_token, token_type=kind, desc=purpose))
+
+    async def body(s: Session) -> credentials.CreatedToken:
+        whose = await s.of_user(await user_of(s, user)) if user else s
+        return await whose.call(credentials.create_instance_token, token_type=kind, desc=purpose)
+
+    answer = work(context, body)
     show(context, answer, _SHOWN.format(username=answer.username, token=answer.token))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from roadstead.cli.options import Options
 from roadstead.cli.profile import chosen
 from roadstead.config import load
 from roadstead.domain.identity import Caller
-from roadstead.errors import InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
+from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
 from roadstead.services.context import Context
 from roadstead.services.operations import AnyOperation, Operation, Wire
 
@@ -59,6 +60,10 @@ class Way(Protocol):
         """The id of the instance of that name, of the default one without; raises InstanceUnknown."""
         ...
 
+    async def of_user(self, uin: int) -> Way:
+        """The operations in that user's name, for what belongs to whoever makes it; raises where that cannot be."""
+        ...
+
 
 class Local:
     """The operations in this process, as the owner: whoever can read the data folder is that."""
@@ -88,6 +93,16 @@ class Local:
         if found is None:
             raise InstanceUnknown(f"there is no instance {name!r}")
         return found.registry_id
+
+    async def of_user(self, uin: int) -> Way:
+        """Whoever can read the data folder may act for anybody in it."""
+        from roadstead.metadata import accounts
+
+        async with self._ctx.database.read() as tx:
+            account = await accounts.get(tx, uin=str(uin))
+        if account is None:
+            raise AccountUnknown(f"there is no user {uin}")
+        return Local(self._ctx, replace(self._caller, account_id=account.id, uin=account.uin))
 
 
 class Remote:
@@ -126,6 +141,11 @@ class Remote:
         found: str = (await self._client.root()).instance["RegistryId"]
         return found
 
+    async def of_user(self, uin: int) -> Way:
+        raise InvalidInput(
+            "over the API users make what is theirs with their own keys; run this where the server runs"
+        )
+
 
 def typed(op: AnyOperation, tree: dict[str, Any]) -> dict[str, Any]:
     """The request with the types of its declaration, and only the fields that were given."""
@@ -163,6 +183,10 @@ class Session:
         if op is not None and "registry_id" in op.request.__struct_fields__ and "RegistryId" not in tree:
             tree = {"RegistryId": await self.registry_id(), **tree}
         return await self._way.send(name, tree)
+
+    async def of_user(self, uin: int) -> Session:
+        """A session in that user's name, for what belongs to whoever makes it."""
+        return Session(await self._way.of_user(uin), self._name)
 
     async def every(self, op: Operation[Any, Answer], listed: str, **fields: Any) -> list[Any]:
         """All entries of a list operation, page after page."""

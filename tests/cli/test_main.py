@@ -98,6 +98,8 @@ def test_these_are_all_commands() -> None:
         "tag": "list delete",
         "network": "open close allow deny show",
         "storage": "check collect",
+        "group": "create list members add remove delete",
+        "policy": "create list show template update attach detach holders of delete",
         "audit": "list show explain export",
     }
     leaves = {
@@ -105,6 +107,7 @@ def test_these_are_all_commands() -> None:
         ("call",),
         ("login",),
         ("logout",),
+        ("can-i",),
         *((group, name) for group, names in groups.items() for name in names.split()),
     }
     assert set(_COMMANDS) == leaves | {(group,) for group in groups} | {()}

@@ -8,7 +8,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Resource
+from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Narrowed, Resource
 from roadstead.domain.policy_documents import parse
 from roadstead.domain.reach import EVERYTHING_SHOWN, Names, Reach, Selection
 from roadstead.domain.rights import CompiledRights
@@ -41,7 +41,7 @@ def selected(selection: Selection, name: str) -> bool:
     return among(selection.shown, name) and not among(selection.hidden, name)
 
 
-def reach(found: CompiledRights, address: str = "10.0.0.1", region: str = "here") -> Reach:
+def reach(found: CompiledRights | Narrowed, address: str = "10.0.0.1", region: str = "here") -> Reach:
     return Reach.of(found, LIST, Resource("tcr", region, OWNER, ""), Circumstances(address, NOW))
 
 
@@ -110,3 +110,11 @@ def test_the_owner_sees_everything_and_a_stranger_nothing() -> None:
 def test_patterns_with_capital_letters_match_no_name() -> None:
     found = reach(rights(allow("*", f"qcs::tcr:::{HEAD}Aa/*")))
     assert not found.names(HEAD).shown
+
+
+def test_narrowed_rights_show_what_both_allow() -> None:
+    wide, narrow = rights(allow("*", "*")), rights(allow("*", f"qcs::tcr:::{HEAD}aa/*"))
+    for both in (Narrowed(wide, narrow), Narrowed(narrow, wide)):
+        found = reach(both)
+        assert [each for each in ("aa", "ab") if found.sees_into(HEAD + each)] == ["aa"]
+        assert selected(found.first_levels(HEAD), "aa")

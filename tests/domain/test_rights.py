@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.domain.policy import Circumstances, Resource
+from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Narrowed, Resource
 from roadstead.domain.policy_documents import parse
 from roadstead.domain.rights import CompiledRights
 from tests.domain import plain_policies
@@ -210,3 +210,16 @@ def test_a_condition_that_is_not_met_is_told() -> None:
     refused = found.decide("tcr:DescribeInstances", asked, HERE)
     assert not refused.allowed
     assert refused.reason == "statement 1 of the policy p would allow it, but its condition is not met"
+
+
+def test_narrowed_rights_hold_as_far_as_both_allow() -> None:
+    asked = Resource("tcr", "here", OWNER, REPO)
+    pull, push = rights(allow("tcr:Pull*", "*")), rights(allow("tcr:Push*", "*"))
+    for first, second, wanted in (
+        (EVERYTHING, pull, True),
+        (pull, EVERYTHING, True),
+        (pull, push, False),
+        (pull, NOTHING, False),
+        (NOTHING, pull, False),
+    ):
+        assert Narrowed(first, second).decide("tcr:PullRepository", asked, HERE).allowed is wanted
