@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 import roadstead
-from roadstead.cli import audit, call, credentials, namespaces, networks, repositories, serve, storage, tags
+from roadstead.cli import (
+    access_keys,
+    audit,
+    call,
+    credentials,
+    namespaces,
+    networks,
+    repositories,
+    serve,
+    service_accounts,
+    storage,
+    tags,
+    users,
+)
 from roadstead.cli.options import Options
 
 app = typer.Typer(
@@ -30,6 +43,9 @@ app.add_typer(repositories.commands, name="repository")
 app.add_typer(tags.commands, name="tag")
 app.add_typer(networks.commands, name="network")
 app.add_typer(storage.commands, name="storage")
+app.add_typer(users.commands, name="user")
+app.add_typer(access_keys.commands, name="key")
+app.add_typer(service_accounts.commands, name="serviceaccount")
 app.add_typer(audit.commands, name="audit")
 
 

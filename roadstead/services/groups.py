@@ -94,7 +94,7 @@ class Membership(Wire, frozen=True, kw_only=True):
 
     group_id: GroupId
     uin: AccountUin | None = None
-    uid: Annotated[int | None, Meta(description="Number of the user's row, instead of Uin.", ge=1)] = None
+    uid: Annotated[int, Meta(description="Number of the user's row, instead of Uin.", ge=1)] | None = None
 
 
 class ChangeMembers(Wire, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ class ListGroupsForUser(CamPageRequest, frozen=True, kw_only=True):
     """Which page of the groups of which user, by the number of its account or of its row."""
 
     sub_uin: AccountUin | None = None
-    uid: Annotated[int | None, Meta(description="Number of the user's row, instead of SubUin.", ge=1)] = None
+    uid: Annotated[int, Meta(description="Number of the user's row, instead of SubUin.", ge=1)] | None = None
 
 
 async def existing(tx: Tx, group_id: int) -> Group:

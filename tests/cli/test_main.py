@@ -98,6 +98,9 @@ def test_these_are_all_commands() -> None:
         "tag": "list delete",
         "network": "open close allow deny show",
         "storage": "check collect",
+        "user": "create list disable enable delete password keys",
+        "key": "create list disable enable delete",
+        "serviceaccount": "create list modify disable enable password delete",
         "audit": "list show explain export",
     }
     leaves = {
