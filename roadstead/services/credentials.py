@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from roadstead.domain.identity import CredentialKind, Origin, Presented
-from roadstead.domain.policy import Narrowed
+from roadstead.domain.narrowing import Narrowed
 from roadstead.domain.service_accounts import login_name
 from roadstead.errors import AccessDenied, CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
 from roadstead.metadata import credentials

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin
+from roadstead.domain.narrowing import narrowed
 from roadstead.domain.signature import Signature
 from roadstead.errors import (
     KeyUnknown,
@@ -20,7 +21,6 @@ from roadstead.errors import (
     SessionTokenWrong,
     SignatureExpired,
     SignatureWrong,
-    Unavailable,
 )
 from roadstead.metadata import accounts, keys
 from roadstead.metadata.database import Tx
@@ -90,6 +90,7 @@ async def caller_by_signature(ctx: Context, signature: Signature, token: str, or
         await ctx.logins.admit(tx, signature.secret_id, origin.address, now)
         account = await accounts.get(tx, account_id=key.account_id)
         caller = await caller_of(ctx, tx, account, key.kind, origin, signature.secret_id)
+    caller = replace(caller, rights=narrowed(caller.rights, key.policy))
     if signature.nonce:
         await _take_nonce(ctx, signature)
     if key.kind is CredentialKind.API_KEY:
@@ -129,8 +130,6 @@ def _check(ctx: Context, key: _Key, signature: Signature, token: str) -> None:
     given = secret_hash(token) if token else ""
     if not hmac.compare_digest(given, key.token_hash):
         raise SessionTokenWrong("credential: the session token is not that of this key", detail=_DETAIL)
-    if key.policy:
-        raise Unavailable("credential: temporary keys with a policy of their own cannot be asked yet")
 
 
 async def _take_nonce(ctx: Context, signature: Signature) -> None:

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.domain.identity import Caller, CredentialKind
-from roadstead.domain.policy import EVERYTHING, Narrowed
+from roadstead.domain.narrowing import Narrowed
+from roadstead.domain.policy import EVERYTHING
 from roadstead.errors import AccessDenied, CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
 from roadstead.metadata.schema.access import credentials as credential_table
 from roadstead.metadata.schema.delivery import audit_entries

@@ -10,15 +10,16 @@ import sqlalchemy as sa
 
 from roadstead.config import Login
 from roadstead.domain.identity import Caller, CredentialKind, Door, Origin
+from roadstead.domain.policy import Circumstances, Resource
 from roadstead.errors import (
     AppError,
     KeyUnknown,
     NotAuthenticated,
+    PolicyInvalid,
     SessionTokenWrong,
     SignatureExpired,
     SignatureWrong,
     TooManyRequests,
-    Unavailable,
 )
 from roadstead.metadata import keys
 from roadstead.metadata.schema.access import api_keys, temporary_keys, used_nonces
@@ -165,9 +166,20 @@ async def test_a_temporary_key_holds_with_its_token_until_it_ends(ctx: Context, 
 
 
 async def test_a_temporary_key_with_a_policy_never_gives_more_than_it(ctx: Context) -> None:
-    await add_temporary_key(ctx, policy='{"version":"2.0","statement":[]}')
+    statement = '{"effect":"allow","action":"tcr:Describe*","resource":"*"}'
+    await add_temporary_key(ctx, policy=f'{{"version":"2.0","statement":[{statement}]}}')
     signature = Signed("AKIDtemporary", "for an hour", ctx.clock())
-    assert await outcome(ctx, signature, token="session token") is Unavailable
+    caller = await caller_by_signature(ctx, signature, "session token", HERE)
+    here = Circumstances("192.0.2.1", ctx.clock())
+    wanted = Resource("tcr", "local", caller.owner_uin, "instance/tcr-1")
+    assert caller.rights.decide("tcr:DescribeInstances", wanted, here).allowed
+    assert not caller.rights.decide("tcr:DeleteInstance", wanted, here).allowed
+
+
+async def test_a_temporary_key_with_a_policy_that_cannot_be_read_gives_nothing(ctx: Context) -> None:
+    await add_temporary_key(ctx, policy='{"version":"9.0"}')
+    signature = Signed("AKIDtemporary", "for an hour", ctx.clock())
+    assert await outcome(ctx, signature, token="session token") is PolicyInvalid
 
 
 async def test_a_nonce_counts_once_for_its_key(ctx: Context) -> None:
