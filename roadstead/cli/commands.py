@@ -10,6 +10,7 @@ import typer
 import roadstead
 from roadstead.cli import (
     access,
+    access_keys,
     audit,
     call,
     credentials,
@@ -19,8 +20,10 @@ from roadstead.cli import (
     policies,
     repositories,
     serve,
+    service_accounts,
     storage,
     tags,
+    users,
 )
 from roadstead.cli.options import Options
 
@@ -46,6 +49,9 @@ app.add_typer(storage.commands, name="storage")
 app.add_typer(groups.commands, name="group")
 app.add_typer(policies.commands, name="policy")
 app.command("can-i", epilog="Example: roadstead can-i alice pull shop/frontend")(access.can_i)
+app.add_typer(users.commands, name="user")
+app.add_typer(access_keys.commands, name="key")
+app.add_typer(service_accounts.commands, name="serviceaccount")
 app.add_typer(audit.commands, name="audit")
 
 

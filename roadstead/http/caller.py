@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from roadstead.domain.identity import NOBODY, Caller, CredentialKind, Presented, anonymous
 from roadstead.domain.signature import TC3, SignedRequest, read_header_signature
@@ -11,6 +12,11 @@ from roadstead.errors import NotAuthenticated
 from roadstead.http.exchange import Exchange
 from roadstead.services.credentials import present_basic, present_bearer
 from roadstead.services.keys import caller_by_secret, caller_by_signature
+from roadstead.services.sessions import session_caller
+
+# What a browser keeps of its login to the console.
+COOKIE = "roadstead_session"
+_COOKIES = re.compile(rf"(?:^|[;,])\s*{COOKIE}=([A-Za-z0-9_-]{{1,100}})(?=\s*(?:[;,]|$))")
 
 
 async def present(exchange: Exchange) -> Presented:
@@ -38,6 +44,8 @@ async def management_caller(exchange: Exchange, body: bytes) -> Caller:
     header = exchange.header(b"authorization")
     scheme, _, value = header.partition(" ")
     if not header:
+        if session_cookie(exchange):
+            return await cookie_caller(exchange, changes=True)
         return anonymous(exchange.origin)
     if scheme.lower() == "basic":
         secret_id, secret_key = basic(value)
@@ -61,6 +69,23 @@ def signed_request(exchange: Exchange, body: bytes) -> SignedRequest:
     headers = {name.decode("latin-1"): exchange.header(name) for name, _ in exchange.scope["headers"]}
     query: bytes = exchange.scope["query_string"]
     return SignedRequest(exchange.method, query.decode("latin-1"), headers, body)
+
+
+def session_cookie(exchange: Exchange) -> str:
+    """What the browser keeps of its session; empty when it has none."""
+    found = _COOKIES.search(exchange.header(b"cookie"))
+    return "" if found is None else found[1]
+
+
+async def cookie_caller(exchange: Exchange, *, changes: bool) -> Caller:
+    """Whose session the request's cookie is of; raises NotAuthenticated, or AccessDenied for a change without its
+    CSRF token.
+    """
+    cookie = session_cookie(exchange)
+    if not cookie:
+        raise NotAuthenticated("credential: nobody is logged in here", detail={"gate": "credential"})
+    csrf = exchange.header(b"x-csrf-token") if changes else None
+    return await session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
 
 
 def basic(value: str) -> tuple[str, str]:

@@ -7,24 +7,21 @@ other sites cannot do unasked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from roadstead.domain.identity import Caller
-from roadstead.errors import AppError, InvalidInput, MethodUnsupported, NotAuthenticated
+from roadstead.errors import AppError, InvalidInput, MethodUnsupported
 from roadstead.http.bodies import read_small
+from roadstead.http.caller import COOKIE, cookie_caller, session_cookie
 from roadstead.http.errors import render_problem, unknown_path
 from roadstead.http.exchange import JSON, Exchange, Headers
 from roadstead.services import own_account, second_factor, sessions
 from roadstead.services.operations import Done, Wire
 
 PATH = "/api/v1/session"
-COOKIE = "roadstead_session"
-_COOKIES = re.compile(rf"(?:^|[;,])\s*{COOKIE}=([A-Za-z0-9_-]{{1,100}})(?=\s*(?:[;,]|$))")
 _NOT_STORED = (b"cache-control", b"no-store")
 
 Typed = Annotated[str, Meta(max_length=1024)]
@@ -71,23 +68,6 @@ async def serve(exchange: Exchange) -> None:
         await answer(exchange)
     except AppError as error:
         await render_problem(exchange, error)
-
-
-def session_cookie(exchange: Exchange) -> str:
-    """What the browser keeps of its session; empty when it has none."""
-    found = _COOKIES.search(exchange.header(b"cookie"))
-    return "" if found is None else found[1]
-
-
-async def cookie_caller(exchange: Exchange, *, changes: bool) -> Caller:
-    """Whose session the request's cookie is of; raises NotAuthenticated, or AccessDenied for a change without its
-    CSRF token.
-    """
-    cookie = session_cookie(exchange)
-    if not cookie:
-        raise NotAuthenticated("credential: nobody is logged in here", detail={"gate": "credential"})
-    csrf = exchange.header(b"x-csrf-token") if changes else None
-    return await sessions.session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
 
 
 async def _log_in(exchange: Exchange) -> None:

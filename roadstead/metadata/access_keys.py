@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from roadstead.metadata.database import Tx
+from roadstead.metadata.keys import TemporaryKey
 from roadstead.metadata.schema.access import api_keys, temporary_keys
 
 
@@ -50,21 +51,6 @@ async def remove(tx: Tx, account_id: int, secret_id: str) -> bool:
     """The account's key is gone; False when it had none of that id."""
     c = api_keys.c
     return await tx.run(sa.delete(api_keys).where(c.secret_id == secret_id, c.account_id == account_id)) > 0
-
-
-@dataclass(frozen=True, slots=True)
-class TemporaryKey:
-    """A key with an end, which holds only together with its session token."""
-
-    secret_id: str
-    account_id: int
-    # Encrypted.
-    secret_key: bytes
-    token_hash: str
-    # Narrows what the account may; empty: it may all that the account may.
-    policy: str
-    created_at: datetime
-    ends_at: datetime
 
 
 async def add_temporary(tx: Tx, key: TemporaryKey) -> None:

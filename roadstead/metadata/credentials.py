@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from roadstead.metadata.database import Tx, insert
 from roadstead.metadata.schema.access import credentials, login_failures, login_successes, signing_keys
+from roadstead.metadata.schema.tenancy import accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,11 @@ class Credential:
     description: str
     enabled: bool
     created_at: datetime
+    # Number of the account that it logs in.
+    uin: str
 
 
-_COLUMNS = tuple(credentials.c[name] for name in Credential.__dataclass_fields__)
+_COLUMNS = tuple(accounts.c.uin if name == "uin" else credentials.c[name] for name in Credential.__dataclass_fields__)
 
 
 async def add(
@@ -48,6 +51,14 @@ async def add(
     )
 
 
+async def get(tx: Tx, instance_id: int, credential_id: str) -> Credential | None:
+    """The credential of that id."""
+    c = credentials.c
+    statement = sa.select(*_COLUMNS).select_from(_joined()).where(c.instance_id == instance_id, c.id == credential_id)
+    row = await tx.one(statement)
+    return None if row is None else Credential(*row)
+
+
 async def modify(tx: Tx, instance_id: int, credential_id: str, **values: object) -> bool:
     """The credential has these values; False when there is none of that id."""
     c = credentials.c
@@ -61,17 +72,29 @@ async def remove(tx: Tx, instance_id: int, credential_id: str) -> bool:
     return await tx.run(sa.delete(credentials).where(c.instance_id == instance_id, c.id == credential_id)) > 0
 
 
-async def page(tx: Tx, instance_id: int, last: str, most: int, skip: int = 0) -> list[Credential]:
-    """Up to `most` credentials of the instance after the id `last` and `skip` more."""
+async def page(
+    tx: Tx, instance_id: int, last: str, most: int, skip: int = 0, account_id: int | None = None
+) -> list[Credential]:
+    """Up to `most` credentials of the instance, or of one account there, after the id `last` and `skip` more."""
     c = credentials.c
-    statement = sa.select(*_COLUMNS).where(c.instance_id == instance_id, c.id > last).order_by(c.id)
-    return [Credential(*row) for row in await tx.all(statement.limit(most).offset(skip or None))]
+    statement = sa.select(*_COLUMNS).select_from(_joined()).where(_those(instance_id, account_id), c.id > last)
+    rows = await tx.all(statement.order_by(c.id).limit(most).offset(skip or None))
+    return [Credential(*row) for row in rows]
 
 
-async def count(tx: Tx, instance_id: int) -> int:
-    """How many credentials the instance has."""
-    statement = sa.select(sa.func.count()).select_from(credentials).where(credentials.c.instance_id == instance_id)
+async def count(tx: Tx, instance_id: int, account_id: int | None = None) -> int:
+    """How many credentials the instance has, or one account there."""
+    statement = sa.select(sa.func.count()).select_from(credentials).where(_those(instance_id, account_id))
     return int(await tx.scalar(statement))
+
+
+def _joined() -> sa.Join:
+    return credentials.join(accounts, accounts.c.id == credentials.c.account_id)
+
+
+def _those(instance_id: int, account_id: int | None) -> sa.ColumnElement[bool]:
+    here = credentials.c.instance_id == instance_id
+    return here if account_id is None else sa.and_(here, credentials.c.account_id == account_id)
 
 
 @dataclass(frozen=True, slots=True)

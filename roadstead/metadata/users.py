@@ -121,8 +121,9 @@ _FACTORS = tuple(accounts.c["id" if name == "account_id" else name] for name in 
 async def factors(tx: Tx, *, account_id: int = 0, name: str = "") -> Factors | None:
     """The factors of the account of that row id, name or number."""
     c = accounts.c
-    match = c.id == account_id if account_id else sa.or_(c.name == name, c.uin == name)
-    row = await tx.one(sa.select(*_FACTORS).where(match).order_by(c.id).limit(1))
+    # No name is digits alone, as numbers are.
+    match = c.id == account_id if account_id else c.uin == name if name.isdigit() else c.name == name
+    row = await tx.one(sa.select(*_FACTORS).where(match))
     return None if row is None else Factors(*row)
 
 

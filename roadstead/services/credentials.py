@@ -2,6 +2,9 @@
 
 The username is the account's number; the password carries the credential's id, so that checking it is one look-up
 and one comparison. Its secret part is 256 random bits and only its hash is kept.
+
+An account sees and manages the credentials that it has made itself, as in TCR: they log in with its rights, so
+another account that could enable one would act in its name. The owner sees and manages all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from roadstead.domain.identity import CredentialKind, Origin, Presented
+from roadstead.domain.narrowing import Narrowed
 from roadstead.domain.service_accounts import login_name
-from roadstead.errors import CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
+from roadstead.errors import AccessDenied, CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
 from roadstead.metadata import credentials
+from roadstead.metadata.credentials import Credential
 from roadstead.services import service_accounts
 from roadstead.services.context import Context
 from roadstead.services.fields import CreatedAt, RegistryId
@@ -67,6 +72,7 @@ class TokenInfo(Wire, frozen=True, kw_only=True):
     enabled: Enabled
     created_at: CreatedAt
     expired_at: ExpiryMilliseconds
+    username: Annotated[str, Meta(description="Username for docker login: the number of the account.")]
 
 
 class TokenPage(PageAnswer, frozen=True, kw_only=True):
@@ -97,6 +103,11 @@ async def create_instance_token(call: Call, request: CreateInstanceToken) -> Cre
     """Create an access credential: temporary for an hour, or long-term until disabled or deleted."""
     if call.caller.account_id is None:
         raise NotAuthenticated("credential: log in first")
+    if isinstance(call.caller.rights, Narrowed):
+        raise AccessDenied(
+            "credential: a session token with a policy makes no access credential, as that would go beyond it",
+            detail={"gate": "credential", "reason": "the session token was issued for less"},
+        )
     if len(request.desc) > 200:
         raise InvalidInput("Desc has up to 200 characters")
     if request.token_type == "temp":  # noqa: S105
@@ -131,25 +142,36 @@ def _temporary(call: Call) -> CreatedToken:
 
 @operation(resource=_INSTANCE, changes=False, paging="record")
 async def describe_instance_token(call: Call, request: DescribeInstanceToken) -> TokenPage:
-    """List long-term credentials."""
+    """List the caller's long-term credentials; the owner sees those of every account."""
     which = call.slice(request)
-    rows = await credentials.page(call.tx, call.here.id, which.last, which.most, which.skip)
-    total = await credentials.count(call.tx, call.here.id) if which.counted else None
-    listed = [
-        TokenInfo(
-            id=row.id,
-            desc=row.description,
-            registry_id=call.here.registry_id,
-            enabled=row.enabled,
-            created_at=row.created_at,
-            expired_at=int((row.created_at + timedelta(hours=LONG_TERM_HOURS)).timestamp() * 1000),
-        )
-        for row in rows
-    ]
+    account_id = None if call.caller.owner else call.caller.account_id
+    rows = await credentials.page(call.tx, call.here.id, which.last, which.most, which.skip, account_id)
+    total = await credentials.count(call.tx, call.here.id, account_id) if which.counted else None
+    listed = [_info(call, row) for row in rows]
     return TokenPage(tokens=listed, total_count=total, last=which.next([row.id for row in rows]))
 
 
-@operation(resource=_INSTANCE, changes=True)
+def _info(call: Call, row: Credential) -> TokenInfo:
+    return TokenInfo(
+        id=row.id,
+        desc=row.description,
+        registry_id=call.here.registry_id,
+        enabled=row.enabled,
+        created_at=row.created_at,
+        expired_at=int((row.created_at + timedelta(hours=LONG_TERM_HOURS)).timestamp() * 1000),
+        username=row.uin,
+    )
+
+
+async def _manageable(call: Call, token_id: str) -> Credential:
+    """The credential of that id; raises CredentialUnknown for none, and for one that is none of the caller's."""
+    found = await credentials.get(call.tx, call.here.id, token_id)
+    if found is None or not (call.caller.owner or found.uin == call.caller.uin):
+        raise CredentialUnknown(f"there is no long-term credential {token_id[:40]!r}")
+    return found
+
+
+@operation(resource=_INSTANCE, changes=True, raises=(CredentialUnknown,))
 async def modify_instance_token(call: Call, request: ModifyInstanceToken) -> Done:
     """Enable, disable or describe a long-term credential; a disabled one stops working at once."""
     values: dict[str, object] = {}
@@ -159,16 +181,18 @@ async def modify_instance_token(call: Call, request: ModifyInstanceToken) -> Don
         values["enabled"] = request.enable
     else:
         values["description"] = (request.desc or "")[:200]
-    if not await credentials.modify(call.tx, call.here.id, request.token_id, **values):
-        raise CredentialUnknown(f"there is no long-term credential {request.token_id[:40]!r}")
+    found = await _manageable(call, request.token_id)
+    await credentials.modify(call.tx, call.here.id, found.id, **values)
+    call.changed(_info(call, found), _info(call, await _manageable(call, found.id)))
     return Done()
 
 
-@operation(resource=_INSTANCE, changes=True)
+@operation(resource=_INSTANCE, changes=True, raises=(CredentialUnknown,))
 async def delete_instance_token(call: Call, request: TokenOnly) -> Done:
     """Delete a long-term credential; it stops working at once."""
-    if not await credentials.remove(call.tx, call.here.id, request.token_id):
-        raise CredentialUnknown(f"there is no long-term credential {request.token_id[:40]!r}")
+    found = await _manageable(call, request.token_id)
+    call.changed(_info(call, found), None)
+    await credentials.remove(call.tx, call.here.id, found.id)
     return Done()
 
 

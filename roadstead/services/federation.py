@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Annotated
 from urllib.parse import unquote
 
 from msgspec import Meta
 
-from roadstead.domain.policy import Narrowed, Rights
 from roadstead.domain.policy_documents import parse
-from roadstead.domain.rights import CompiledRights
 from roadstead.errors import InvalidInput, NotAuthenticated, PolicyInvalid
 from roadstead.metadata import access_keys
-from roadstead.metadata.access_keys import TemporaryKey
+from roadstead.metadata.keys import TemporaryKey
 from roadstead.services.access_keys import forbid_temporary
 from roadstead.services.operations import Call, Wire, operation
 from roadstead.services.secrets import random_id, random_secret, secret_hash
@@ -109,16 +106,6 @@ async def get_federation_token(call: Call, request: GetFederationToken) -> Feder
 def _plain(policy: str) -> str:
     """The policy as JSON; clients of STS send it URL-encoded."""
     return unquote(policy) if policy.lstrip()[:1] == "%" else policy
-
-
-@lru_cache(maxsize=1024)
-def _limit(policy: str) -> Rights:
-    return CompiledRights([("of the session token", parse(policy))])
-
-
-def narrowed(rights: Rights, policy: str) -> Rights:
-    """The rights of a temporary key that was issued with the policy; empty: all those of its account."""
-    return Narrowed(rights, _limit(policy)) if policy else rights
 
 
 # Filtered: it shows everybody himself, so there is nothing to refuse.

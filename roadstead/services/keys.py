@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin
+from roadstead.domain.narrowing import narrowed
 from roadstead.domain.signature import Signature
 from roadstead.errors import (
     KeyUnknown,

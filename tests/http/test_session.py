@@ -226,3 +226,15 @@ async def test_too_many_guesses(alice: Context) -> None:
         answers = [await log_in(client, Password=f"Guess-{number}") for number in range(11)]
         assert [each.status_code for each in answers] == [401] * 10 + [429]
         assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_the_same_cookie_opens_the_api(alice: Context) -> None:
+    async with open_client(alice) as client:
+        csrf = (await log_in(client)).json()["CsrfToken"]
+        asked = "/api/v1/GetCallerIdentity"
+        refused(await client.post(asked, json={}), 403, "X-CSRF-Token")
+        shown = await client.post(asked, json={}, headers={"x-csrf-token": csrf})
+        assert shown.json()["Type"] == "CAMUser", shown.text
+        assert (await client.post("/api/v1/ListUsers", json={}, headers={"x-csrf-token": csrf})).status_code == 403
+        await call(alice, users.modify_user_status, name="alice", enabled=False)
+        refused(await client.post(asked, json={}, headers={"x-csrf-token": csrf}), 401, "AuthFailure")

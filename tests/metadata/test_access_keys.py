@@ -7,8 +7,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from roadstead.metadata import access_keys, accounts
-from roadstead.metadata.access_keys import TemporaryKey
 from roadstead.metadata.database import Database
+from roadstead.metadata.keys import TemporaryKey
 from roadstead.metadata.schema.access import temporary_keys
 from tests.metadata.scene import LATER, NOW, set_up
 

@@ -20,6 +20,15 @@ async def test_a_credential_is_listed_changed_and_removed_in_its_instance(databa
         assert [row.id for row in page] == ["credential-0", "credential-1", "credential-2"]
         rest = await credentials.page(tx, scene.instance, page[-1].id, 3)
         assert [row.id for row in rest] == ["credential-3", "first-credential"]
+        assert rest[0].uin == "100"
+        assert [row.id for row in await credentials.page(tx, scene.instance, "", 1, 4, scene.account)] == [
+            "first-credential"
+        ]
+        assert await credentials.page(tx, scene.instance, "", 9, account_id=scene.account + 1) == []
+        assert await credentials.count(tx, scene.instance) == 5
+        assert await credentials.count(tx, scene.instance, scene.account + 1) == 0
+        assert await credentials.get(tx, scene.instance, "credential-0") == page[0]
+        assert await credentials.get(tx, scene.instance + 1, "credential-0") is None
         assert (rest[0].enabled, rest[0].description, rest[0].created_at) == (True, "for the tests", NOW)
         assert await credentials.modify(tx, scene.instance, "credential-3", enabled=False)
         assert not await credentials.modify(tx, scene.instance + 1, "credential-3", enabled=True)

@@ -20,6 +20,7 @@ from roadstead.domain.reach import Names, Selection
 from roadstead.domain.reference import Digest
 from roadstead.metadata import (
     access,
+    access_keys,
     accounts,
     artifacts,
     attachments,
@@ -37,6 +38,9 @@ from roadstead.metadata import (
     repositories,
     resource_tags,
     rights,
+    service_accounts,
+    sessions,
+    users,
 )
 from roadstead.metadata.access import Target
 from roadstead.metadata.database import Prepared, Tx, connect
@@ -198,6 +202,19 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "names in a namespace": lambda tx, s: repositories.names_in(tx, s.namespace, 3),
     "a page of namespaces": lambda tx, s: namespaces.page(tx, s.instance, containing="", last="", most=10),
     "a page of credentials": lambda tx, s: credentials.page(tx, s.instance, "", 10),
+    "a page of an account's credentials": lambda tx, s: credentials.page(tx, s.instance, "", 10, 0, s.account),
+    "one credential": lambda tx, s: credentials.get(tx, s.instance, "first-credential"),
+    "a page of users": lambda tx, s: users.page(tx, last="", most=10),
+    "a user by name": lambda tx, s: users.get(tx, name="admin"),
+    "a user by number": lambda tx, s: users.get(tx, uin="100"),
+    "who logs in": lambda tx, s: users.factors(tx, name="admin"),
+    "keys of an account": lambda tx, s: access_keys.of_account(tx, s.account),
+    "some keys": lambda tx, s: access_keys.some(tx, ["a", "b"]),
+    "a session": lambda tx, s: sessions.get(tx, "hash"),
+    "sessions of an account": lambda tx, s: sessions.of_account(tx, s.account, 10),
+    "a service account": lambda tx, s: service_accounts.get(tx, s.instance, "ci"),
+    "a page of service accounts": lambda tx, s: service_accounts.page(tx, s.instance, last="", most=10),
+    "the number of service accounts": lambda tx, s: service_accounts.count(tx, s.instance),
     "a page of the audit": lambda tx, s: audit.entries(tx, s.instance, 0, 10),
     **{
         f"the audit by {name}": (lambda tx, s, wanted=wanted: audit.search(tx, wanted, 0, 10))
@@ -334,6 +351,26 @@ async def _remove_instance(tx: Tx, scene: Scene) -> None:
     assert await deletions.remove_instance(tx, scene.instance)
 
 
+async def _users(tx: Tx, scene: Scene) -> None:
+    made = await users.add(tx, owner_uin="100", name="a", remark="", password_hash="-", placeholder="?", now=NOW)
+    assert made is not None
+    await users.modify(tx, made.id, remark="x")
+    await users.take_step(tx, made.id, 7)
+    await access_keys.enable(tx, made.id, "AKID", enabled=False)
+    await access_keys.remove(tx, made.id, "AKID")
+    await access_keys.forget_temporary(tx, LATER, 10)
+    await sessions.touch(tx, "hash", NOW)
+    await sessions.remove(tx, made.id, "hash")
+    await sessions.remove_of(tx, made.id, but="hash")
+    await sessions.forget_ended(tx, LATER, 10)
+    await users.remove(tx, made.id)
+
+
+async def _service_accounts(tx: Tx, scene: Scene) -> None:
+    await service_accounts.modify(tx, scene.instance, "ci", NOW, enabled=False)
+    await service_accounts.remove(tx, scene.instance, "ci")
+
+
 CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "a push": _push,
     "an upload": _upload,
@@ -348,6 +385,8 @@ CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
     "rights": _rights,
     "the audit": _audit,
     "an instance removed": _remove_instance,
+    "users": _users,
+    "service accounts": _service_accounts,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.domain.identity import Caller, CredentialKind
-from roadstead.errors import CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
+from roadstead.domain.narrowing import Narrowed
+from roadstead.domain.policy import EVERYTHING
+from roadstead.errors import AccessDenied, CredentialUnknown, EndedToken, InvalidInput, NotAuthenticated
 from roadstead.metadata.schema.access import credentials as credential_table
 from roadstead.metadata.schema.delivery import audit_entries
 from roadstead.services import credentials
@@ -23,11 +26,13 @@ from tests.factories.accounts import (
     add_sub_account,
     asker,
     origin,
+    owner_caller,
     owner_login,
     registry_id,
     set_account_enabled,
+    sub_caller,
 )
-from tests.factories.calls import call
+from tests.factories.calls import call, call_as
 from tests.jobs.bench import FakeClock
 
 
@@ -207,3 +212,34 @@ class TestWhatDoesNotHold:
         assert (shown.kind, shown.uin, shown.credential_id) == (CredentialKind.LONG_TERM, "100", "abc")
         assert shown.secret_hash == secret_hash("secret")
         assert shown.scopes is None
+
+
+class TestOfOthers:
+    """Credentials log in with the rights of whoever made them."""
+
+    async def test_an_account_sees_and_manages_its_own_and_the_owner_all(self, ctx: Context) -> None:
+        owners = await create(ctx)
+        sub = replace(await sub_caller(ctx), rights=EVERYTHING)
+        made = await call_as(ctx, sub, credentials.create_instance_token, token_type="longterm")
+        own = await call_as(ctx, sub, credentials.describe_instance_token)
+        assert {each.username for each in own.tokens} == {sub.uin}
+        assert own.total_count == len(own.tokens) == 2
+        every = await call(ctx, credentials.describe_instance_token)
+        assert every.total_count == len(every.tokens) == 4
+        for token_id in (owners.credential_id, owner_login(ctx).credential_id):
+            for op, fields in (
+                (credentials.modify_instance_token, {"enable": False}),
+                (credentials.delete_instance_token, {}),
+            ):
+                with pytest.raises(CredentialUnknown):
+                    await call_as(ctx, sub, op, token_id=token_id, **fields)
+        await login(ctx, owners)
+        await call_as(ctx, sub, credentials.modify_instance_token, token_id=made.token_id, enable=False)
+        await call(ctx, credentials.modify_instance_token, token_id=made.token_id, enable=True)
+        await call(ctx, credentials.delete_instance_token, token_id=made.token_id)
+
+    async def test_a_narrowed_session_token_makes_none(self, ctx: Context) -> None:
+        caller = replace(await owner_caller(ctx), rights=Narrowed(EVERYTHING, EVERYTHING))
+        for kind in ("temp", "longterm"):
+            with pytest.raises(AccessDenied, match="session token"):
+                await call_as(ctx, caller, credentials.create_instance_token, token_type=kind)

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.domain.identity import CredentialKind
+from roadstead.domain.narrowing import narrowed
 from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Resource
 from roadstead.errors import AccessDenied, InvalidInput, PolicyInvalid
 from roadstead.metadata.schema.access import temporary_keys
@@ -65,7 +66,7 @@ async def test_it_is_narrowed_by_its_policy(ctx: Context, sent: str) -> None:
     async with ctx.database.read() as tx:
         kept = await tx.scalar(sa.select(temporary_keys.c.policy))
     assert kept == POLICY
-    rights = federation.narrowed(EVERYTHING, kept)
+    rights = narrowed(EVERYTHING, kept)
     here = Circumstances("192.0.2.1", ctx.clock())
     for action, path, allowed in (
         ("tcr:DescribeImages", "repository/tcr-1/prod/web", True),
@@ -74,8 +75,8 @@ async def test_it_is_narrowed_by_its_policy(ctx: Context, sent: str) -> None:
     ):
         wanted = Resource("tcr", "local", "100", path)
         assert rights.decide(action, wanted, here).allowed is allowed
-        assert not federation.narrowed(NOTHING, kept).decide(action, wanted, here).allowed
-    assert federation.narrowed(EVERYTHING, "") is EVERYTHING
+        assert not narrowed(NOTHING, kept).decide(action, wanted, here).allowed
+    assert narrowed(EVERYTHING, "") is EVERYTHING
 
 
 @pytest.mark.parametrize("policy", ["x", "{}", "%7B", "%", "null", '{"version":"2.0","statement":[]}'])

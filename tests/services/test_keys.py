@@ -16,6 +16,7 @@ from roadstead.errors import (
     AppError,
     KeyUnknown,
     NotAuthenticated,
+    PolicyInvalid,
     SessionTokenWrong,
     SignatureExpired,
     SignatureWrong,
@@ -173,6 +174,12 @@ async def test_a_temporary_key_with_a_policy_never_gives_more_than_it(ctx: Conte
     wanted, now = Resource("tcr", "", caller.owner_uin, "instance/x"), Circumstances(HERE.address, ctx.clock())
     assert caller.rights.decide("tcr:DescribeInstances", wanted, now).allowed
     assert not caller.rights.decide("tcr:DeleteInstance", wanted, now).allowed
+
+
+async def test_a_temporary_key_with_a_policy_that_cannot_be_read_gives_nothing(ctx: Context) -> None:
+    await add_temporary_key(ctx, policy='{"version":"9.0"}')
+    signature = Signed("AKIDtemporary", "for an hour", ctx.clock())
+    assert await outcome(ctx, signature, token="session token") is PolicyInvalid
 
 
 async def test_a_nonce_counts_once_for_its_key(ctx: Context) -> None:

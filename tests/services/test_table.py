@@ -133,7 +133,7 @@ async def prepare(ctx: Context) -> dict[str, Any]:
         "token_id": token.token_id,
         "request_id": caller.origin.request_id,
         "access_key_id": user.secret_id,
-        **await prepare_access(ctx, caller, int(user.uin)),
+        **await prepare_access(ctx, caller, user.uin),
     }
 
 

@@ -1,0 +1,122 @@
+"""`roadstead user`: the people and programs that work with the registry besides its owner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from roadstead.cli.access_keys import show_keys
+from roadstead.cli.output import show, show_rows
+from roadstead.cli.session import work
+from roadstead.services import users
+
+commands = typer.Typer(help="Users: who may log in besides the owner.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Name of the user.")]
+Ask = Annotated[
+    bool, typer.Option("--ask", help="Ask for the password on the terminal instead of making one that is shown.")
+]
+
+_NEXT = "It may do nothing until a policy is attached to it."
+
+
+def asked(wanted: bool) -> str:
+    """The password that was typed twice; empty when none shall be asked for. It never stands on a command line."""
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True)) if wanted else ""
+
+
+@commands.command(epilog="Example: roadstead user create alice --console --remark 'shop team'")
+def create(
+    context: typer.Context,
+    name: Name,
+    remark: Annotated[str, typer.Option(help="What the user is for.")] = "",
+    console: Annotated[bool, typer.Option("--console", help="May log in to the console, with a password.")] = False,
+    ask: Ask = False,
+    key: Annotated[bool, typer.Option("--key", help="Make an API key too; it is shown this once.")] = False,
+) -> None:
+    """Create a user, with a console password and an API key if asked for."""
+    fields: dict[str, Any] = {"remark": remark, "console_login": int(console or ask), "use_api": int(key)}
+    password = asked(ask)
+    answer = work(context, lambda s: s.call(users.add_user, name=name, password=password, **fields))
+    shown = {
+        "Password": answer.password,
+        "SecretId": answer.secret_id,
+        "SecretKey": answer.secret_key,
+    }
+    secrets = "".join(f"\n{label:<11}{value}" for label, value in shown.items() if value)
+    once = "\nWhat is secret is shown this once." if secrets else ""
+    show(context, answer, f"User {name} created.\nNumber     {answer.uin}{secrets}{once}\n{_NEXT}")
+
+
+@commands.command("list", epilog="Example: roadstead user list --json")
+def list_(context: typer.Context) -> None:
+    """List users."""
+    rows = work(context, lambda s: s.every(users.list_users, "data"))
+    columns = [
+        ("NAME", "name"),
+        ("NUMBER", "uin"),
+        ("ENABLED", "enabled"),
+        ("CONSOLE", "console_login"),
+        ("CREATED", "create_time"),
+        ("REMARK", "remark"),
+    ]
+    show_rows(context, rows, columns, empty="No users yet. Create one: roadstead user create NAME")
+
+
+@commands.command(epilog="Example: roadstead user disable alice")
+def disable(context: typer.Context, name: Name) -> None:
+    """Disable a user; its credentials, keys, tokens and logins stop working at once."""
+    answer = work(context, lambda s: s.call(users.modify_user_status, name=name, enabled=False))
+    show(context, answer, f"User {name} disabled.")
+
+
+@commands.command(epilog="Example: roadstead user enable alice")
+def enable(context: typer.Context, name: Name) -> None:
+    """Enable a disabled user; it has to log in to the console again."""
+    answer = work(context, lambda s: s.call(users.modify_user_status, name=name, enabled=True))
+    show(context, answer, f"User {name} enabled.")
+
+
+@commands.command(epilog="Example: roadstead user delete alice --yes")
+def delete(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a user with its access credentials, keys and logins."""
+    if not yes:
+        typer.confirm(f"Delete user {name} with its credentials, keys and logins?", abort=True)
+    answer = work(context, lambda s: s.call(users.delete_user, name=name, force=1))
+    show(context, answer, f"User {name} deleted.")
+
+
+@commands.command(epilog="Example: roadstead user password alice --ask")
+def password(
+    context: typer.Context,
+    name: Name,
+    ask: Ask = False,
+    reset_totp: Annotated[
+        bool, typer.Option("--reset-second-factor", help="Remove its second factor too, if it has lost it.")
+    ] = False,
+) -> None:
+    """Give a user another console password; its logins end. The owner's own is given with the name `admin`."""
+    from roadstead.services.secrets import random_password
+
+    chosen = asked(ask)
+    given = chosen or random_password(20, "-_=+")
+
+    async def change(session: Any) -> Any:
+        answer = await session.call(users.update_user, name=name, console_login=1, password=given)
+        if reset_totp:
+            await session.call(users.modify_user_status, name=name, reset_totp=True)
+        return users.UpdatedUser(password="" if chosen else given) if answer is not None else answer
+
+    answer = work(context, change)
+    secret = f"\nPassword   {answer.password}\nThis is shown once." if answer.password else ""
+    show(context, answer, f"User {name} has another password; its logins have ended.{secret}")
+
+
+@commands.command(epilog="Example: roadstead user keys alice")
+def keys(context: typer.Context, name: Name) -> None:
+    """List a user's API keys with their last use."""
+    show_keys(context, name)
