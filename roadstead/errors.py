@@ -416,6 +416,7 @@ class InstanceNotRunning(Conflict):
     """The instance is still being created, or is being deleted, or could not be created."""
 
     cloud = "ResourceInsufficient.ErrorInstanceNotRunning"
+    remedy = "Wait until the status of the instance is Running."
 
 
 class OperationRefused(Conflict):
@@ -428,6 +429,8 @@ class QuotaExceeded(OperationRefused):
     """The instance's specification allows no more; the message names the limit and what raises it."""
 
     cloud, status = "OperationDenied.QuotaOverLimit", 403
+    gate = "limit"
+    remedy = "Delete what is not needed, or upgrade the instance."
 
 
 class NotEmpty(Conflict):
