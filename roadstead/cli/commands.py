@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import roadstead
-from roadstead.cli import audit, call, credentials, namespaces, networks, repositories, serve, storage, tags
+from roadstead.cli import (
+    audit,
+    call,
+    credentials,
+    instances,
+    namespaces,
+    networks,
+    repositories,
+    serve,
+    storage,
+    tags,
+)
 from roadstead.cli.options import Options
 
 app = typer.Typer(
@@ -24,6 +35,7 @@ app.command("call", epilog="Example: roadstead call DescribeImages NamespaceName
 )
 app.command("login", epilog="Example: roadstead login https://registry.example.com --key AKID3f9k2m")(call.login)
 app.command("logout", epilog="Example: roadstead logout")(call.logout)
+app.add_typer(instances.commands, name="instance")
 app.add_typer(namespaces.commands, name="namespace")
 app.add_typer(credentials.commands, name="credential")
 app.add_typer(repositories.commands, name="repository")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -23,6 +23,8 @@ from roadstead.services.operations import AnyOperation, Operation, Wire
 
 Answer = TypeVar("Answer", bound=Wire)
 Result = TypeVar("Result")
+
+_POLL_SECONDS = 0.1
 
 __all__ = ["Options", "Session", "Way", "open_session", "opened", "work"]
 
@@ -59,6 +61,14 @@ class Way(Protocol):
         """The id of the instance of that name, of the default one without; raises InstanceUnknown."""
         ...
 
+    def working(self, queue: str) -> AbstractAsyncContextManager[None]:
+        """Jobs of the queue are worked off as long as the block lasts, here or by the server."""
+        ...
+
+    def host(self, domain: str) -> str:
+        """Where an instance of that domain is reached, with the port if it is known to be needed."""
+        ...
+
 
 class Local:
     """The operations in this process, as the owner: whoever can read the data folder is that."""
@@ -88,6 +98,24 @@ class Local:
         if found is None:
             raise InstanceUnknown(f"there is no instance {name!r}")
         return found.registry_id
+
+    @asynccontextmanager
+    async def working(self, queue: str) -> AsyncIterator[None]:
+        from roadstead.app import QUEUES
+        from roadstead.jobs.worker import Worker
+
+        ctx, limits = self._ctx, {queue: QUEUES[queue]}
+        worker = Worker(ctx.database, ctx.jobs, ctx, ctx.clock, limits, _POLL_SECONDS)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            worker.stop()
+            await running
+
+    def host(self, domain: str) -> str:
+        port = self._ctx.settings.address[1]
+        return domain if port in {80, 443} or self._ctx.settings.network.scheme else f"{domain}:{port}"
 
 
 class Remote:
@@ -121,10 +149,28 @@ class Remote:
         return answer
 
     async def registry_id(self, name: str | None) -> str:
-        if name is not None and name.startswith("tcr-"):
-            return name
+        if name is not None:
+            return await self._named(name)
         found: str = (await self._client.root()).instance["RegistryId"]
         return found
+
+    async def _named(self, name: str) -> str:
+        from roadstead.services.fields import Filter
+        from roadstead.services.registries import describe_instances
+
+        if name.startswith("tcr-"):
+            return name
+        asked = describe_instances.request(filters=[Filter(name="RegistryName", values=[name])])
+        rows = (await self.run(describe_instances, asked)).registries
+        if not rows:
+            raise InstanceUnknown(f"there is no instance {name!r}, or none that you may see")
+        return rows[0].registry_id
+
+    def working(self, queue: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    def host(self, domain: str) -> str:
+        return domain
 
 
 def typed(op: AnyOperation, tree: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +200,14 @@ class Session:
         if "registry_id" in op.request.__struct_fields__ and "registry_id" not in fields:
             fields["registry_id"] = await self.registry_id()
         return await self._way.run(op, op.request(**fields))
+
+    def working(self, queue: str) -> AbstractAsyncContextManager[None]:
+        """Jobs of the queue are worked off as long as the block lasts, by this process or the server."""
+        return self._way.working(queue)
+
+    def host(self, domain: str) -> str:
+        """Where an instance of that domain is reached."""
+        return self._way.host(domain)
 
     async def send(self, name: str, tree: dict[str, Any]) -> bytes:
         """The JSON that the operation of that name answers to a request as it stands on the wire."""
