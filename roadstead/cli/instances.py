@@ -43,7 +43,7 @@ class _Fact:
     value: str
 
 
-@commands.command(epilog="Example: roadstead instance create acme --specification standard")
+@commands.command(epilog="Example: roadstead instance create acme-eu --specification standard")
 def create(
     context: typer.Context,
     name: Name,
@@ -106,7 +106,7 @@ def _line(row: registries.RegistryInfo, host: str) -> _Line:
     return _Line(row.registry_name, row.registry_id, host, row.registry_type, row.region_name, row.status)
 
 
-@commands.command("show", epilog="Example: roadstead instance show acme")
+@commands.command("show", epilog="Example: roadstead instance show acme-eu")
 def show_(context: typer.Context, name: Name) -> None:
     """Show an instance, its limits and how much of them is used."""
     options: Options = context.obj
@@ -135,7 +135,7 @@ def show_(context: typer.Context, name: Name) -> None:
     show_rows(context, [_Fact(*each) for each in facts.items()], [("", "fact"), (name, "value")], empty="")
 
 
-@commands.command(epilog="Example: roadstead instance status acme")
+@commands.command(epilog="Example: roadstead instance status acme-eu")
 def status(context: typer.Context, name: Name) -> None:
     """Show what an instance does, and how far its creation or deletion is."""
 
@@ -151,7 +151,7 @@ def status(context: typer.Context, name: Name) -> None:
     show(context, found, "\n".join([f"{name}: {found.status}", *steps]))
 
 
-@commands.command(epilog="Example: roadstead instance modify acme --specification premium --protect")
+@commands.command(epilog="Example: roadstead instance modify acme-eu --specification premium --protect")
 def modify(
     context: typer.Context,
     name: Name,
@@ -175,7 +175,7 @@ def modify(
     show(context, work(context, body), f"Instance {name} changed.")
 
 
-@commands.command(epilog="Example: roadstead instance delete acme --dry-run")
+@commands.command(epilog="Example: roadstead instance delete acme-eu --dry-run")
 def delete(
     context: typer.Context,
     name: Name,
