@@ -416,6 +416,7 @@ class InstanceNotRunning(Conflict):
     """The instance is still being created, or is being deleted, or could not be created."""
 
     cloud = "ResourceInsufficient.ErrorInstanceNotRunning"
+    remedy = "Wait until the status of the instance is Running."
 
 
 class OperationRefused(Conflict):

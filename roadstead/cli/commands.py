@@ -15,6 +15,7 @@ from roadstead.cli import (
     call,
     credentials,
     groups,
+    instances,
     namespaces,
     networks,
     policies,
@@ -40,6 +41,7 @@ app.command("call", epilog="Example: roadstead call DescribeImages NamespaceName
 )
 app.command("login", epilog="Example: roadstead login https://registry.example.com --key AKID3f9k2m")(call.login)
 app.command("logout", epilog="Example: roadstead logout")(call.logout)
+app.add_typer(instances.commands, name="instance")
 app.add_typer(namespaces.commands, name="namespace")
 app.add_typer(credentials.commands, name="credential")
 app.add_typer(repositories.commands, name="repository")

@@ -43,9 +43,15 @@ def modify(
     context: typer.Context,
     name: Name,
     public: Annotated[bool | None, typer.Option("--public/--private", help="Who may pull.")] = None,
+    scan: Annotated[
+        bool | None, typer.Option("--scan/--no-scan", help="Whether each pushed image is scanned.")
+    ] = None,
 ) -> None:
-    """Make a namespace public or private, at once for all its repositories and charts."""
-    answer = work(context, lambda s: s.call(namespaces.modify_namespace, namespace_name=name, is_public=public))
+    """Make a namespace public or private, or switch its scans, at once for all its repositories and charts."""
+    answer = work(
+        context,
+        lambda s: s.call(namespaces.modify_namespace, namespace_name=name, is_public=public, is_auto_scan=scan),
+    )
     show(context, answer, f"Namespace {name} changed.")
 
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from roadstead.cli.output import show, show_rows
-from roadstead.cli.session import work
+from roadstead.cli.output import show, show_rows, size_text
+from roadstead.cli.session import Session, work
 from roadstead.domain.reference import RepositoryName
-from roadstead.services import repositories
+from roadstead.services import deletions, repositories
 
 commands = typer.Typer(help="Repositories: the images of one name.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Full name, NAMESPACE/REPOSITORY.")]
@@ -83,8 +83,14 @@ def delete(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a repository with all its images."""
-    if not yes:
-        typer.confirm(f"Delete {name} with all its images?", abort=True)
-    answer = work(context, lambda s: s.call(repositories.delete_repository, **fields(name)))
+    """Delete a repository with all its images, after saying what goes."""
+
+    async def body(session: Session) -> object:
+        if not yes:
+            told = await session.call(deletions.describe_deletion_impact, **fields(name))
+            what = f"{told.image_count} images ({told.tag_count} tags), {size_text(told.freed_bytes)}"
+            typer.confirm(f"Delete {name} with {what} that nobody else holds?", abort=True)
+        return await session.call(repositories.delete_repository, **fields(name))
+
+    answer = work(context, body)
     show(context, answer, f"Repository {name} deleted.")

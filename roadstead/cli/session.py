@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -18,12 +17,14 @@ from roadstead.cli.options import Options
 from roadstead.cli.profile import chosen
 from roadstead.config import load
 from roadstead.domain.identity import Caller
-from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
+from roadstead.errors import InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
 from roadstead.services.context import Context
 from roadstead.services.operations import AnyOperation, Operation, Wire
 
 Answer = TypeVar("Answer", bound=Wire)
 Result = TypeVar("Result")
+
+_POLL_SECONDS = 0.1
 
 __all__ = ["Options", "Session", "Way", "open_session", "opened", "work"]
 
@@ -64,6 +65,14 @@ class Way(Protocol):
         """The operations in that user's name, for what belongs to whoever makes it; raises where that cannot be."""
         ...
 
+    def working(self, queue: str) -> AbstractAsyncContextManager[None]:
+        """Jobs of the queue are worked off as long as the block lasts, here or by the server."""
+        ...
+
+    def host(self, domain: str) -> str:
+        """Where an instance of that domain is reached, with the port if it is known to be needed."""
+        ...
+
 
 class Local:
     """The operations in this process, as the owner: whoever can read the data folder is that."""
@@ -94,15 +103,8 @@ class Local:
             raise InstanceUnknown(f"there is no instance {name!r}")
         return found.registry_id
 
-    async def of_user(self, uin: int) -> Way:
-        """Whoever can read the data folder may act for anybody in it."""
-        from roadstead.metadata import accounts
 
-        async with self._ctx.database.read() as tx:
-            account = await accounts.get(tx, uin=str(uin))
-        if account is None:
-            raise AccountUnknown(f"there is no user {uin}")
-        return Local(self._ctx, replace(self._caller, account_id=account.id, uin=account.uin))
+from contextlib import asynccontextmanager
 
 
 class Remote:
@@ -136,8 +138,8 @@ class Remote:
         return answer
 
     async def registry_id(self, name: str | None) -> str:
-        if name is not None and name.startswith("tcr-"):
-            return name
+        if name is not None:
+            return await self._named(name)
         found: str = (await self._client.root()).instance["RegistryId"]
         return found
 
@@ -145,6 +147,24 @@ class Remote:
         raise InvalidInput(
             "over the API users make what is theirs with their own keys; run this where the server runs"
         )
+
+    async def _named(self, name: str) -> str:
+        from roadstead.services.fields import Filter
+        from roadstead.services.registries import describe_instances
+
+        if name.startswith("tcr-"):
+            return name
+        asked = describe_instances.request(filters=[Filter(name="RegistryName", values=[name])])
+        rows = (await self.run(describe_instances, asked)).registries
+        if not rows:
+            raise InstanceUnknown(f"there is no instance {name!r}, or none that you may see")
+        return rows[0].registry_id
+
+    def working(self, queue: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    def host(self, domain: str) -> str:
+        return domain
 
 
 def typed(op: AnyOperation, tree: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +194,14 @@ class Session:
         if "registry_id" in op.request.__struct_fields__ and "registry_id" not in fields:
             fields["registry_id"] = await self.registry_id()
         return await self._way.run(op, op.request(**fields))
+
+    def working(self, queue: str) -> AbstractAsyncContextManager[None]:
+        """Jobs of the queue are worked off as long as the block lasts, by this process or the server."""
+        return self._way.working(queue)
+
+    def host(self, domain: str) -> str:
+        """Where an instance of that domain is reached."""
+        return self._way.host(domain)
 
     async def send(self, name: str, tree: dict[str, Any]) -> bytes:
         """The JSON that the operation of that name answers to a request as it stands on the wire."""

@@ -1,4 +1,4 @@
-"""`roadstead tag`: list and delete the tags of a repository."""
+"""`roadstead tag`: list, copy and delete the tags of a repository, and show the layers of an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 from roadstead.cli.output import short_digest, show, show_rows, size_text, time_text
 from roadstead.cli.repositories import Name, fields
 from roadstead.cli.session import Options, work
-from roadstead.services import tags
+from roadstead.domain.reference import RepositoryName
+from roadstead.services import copies, manifests, tags
 
 commands = typer.Typer(help="Tags of a repository.", no_args_is_help=True)
 
@@ -22,6 +23,12 @@ class _Line:
     size: str
     platforms: str
     pushed: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    size: str
+    command: str
 
 
 @commands.command("list", epilog="Example: roadstead tag list prod/web --search 1.2")
@@ -49,16 +56,71 @@ def list_(
 
 def _line(row: Any) -> _Line:
     return _Line(
-        row.image_version, short_digest(row.digest), size_text(row.size), row.platforms, time_text(row.update_time)
+        row.image_version,
+        short_digest(row.digest),
+        size_text(row.size),
+        row.platforms,
+        time_text(row.update_time),
     )
 
 
-@commands.command(epilog="Example: roadstead tag delete prod/web 1.2.3")
-def delete(
+@commands.command(epilog="Example: roadstead tag layers prod/web 1.2.3")
+def layers(
+    context: typer.Context,
+    name: Name,
+    reference: Annotated[str, typer.Argument(help="The tag, or a digest.")],
+    platform: Annotated[str, typer.Option(help="Of an index, the platform to show, like linux/arm64.")] = "",
+) -> None:
+    """Show the layers of an image: the command that made each, and its size."""
+    answer = work(
+        context,
+        lambda s: s.call(manifests.describe_image_layers, **fields(name), reference=reference, platform=platform),
+    )
+    options: Options = context.obj
+    if options.as_json:
+        show(context, answer, "")
+        return
+    typer.echo(f"{short_digest(answer.digest)} {answer.platform} {size_text(answer.size)}")
+    lines = [_Layer(size_text(each.size) if each.digest else "-", each.command) for each in answer.layers]
+    show_rows(context, lines, [("SIZE", "size"), ("COMMAND", "command")], empty="It has no layers.")
+
+
+@commands.command(epilog="Example: roadstead tag copy prod/web 1.2.3 stable --to shop/web")
+def copy(
     context: typer.Context,
     name: Name,
     tag: Annotated[str, typer.Argument(help="The tag.")],
+    new: Annotated[str, typer.Argument(help="The tag that shall stand for the same image.")],
+    to: Annotated[str, typer.Option(help="Another repository, NAMESPACE/REPOSITORY; left out: the same.")] = "",
+    override: Annotated[
+        bool, typer.Option("--override", help="Move the tag if it stands for another image.")
+    ] = False,
 ) -> None:
-    """Delete a tag, and with the last tag of an image the image."""
-    answer = work(context, lambda s: s.call(tags.delete_image, **fields(name), image_version=tag))
-    show(context, answer, f"Tag {name}:{tag} deleted.")
+    """Let another tag, here or in another repository of the instance, stand for an image. No bytes are copied."""
+    source, target = RepositoryName.parse(name), RepositoryName.parse(to or name)
+    answer = work(
+        context,
+        lambda s: s.call(
+            copies.duplicate_image,
+            source_namespace=source.namespace,
+            source_repo=source.name,
+            source_reference=tag,
+            destination_namespace=target.namespace,
+            destination_repo=target.name,
+            destination_tag=new,
+            override=override,
+        ),
+    )
+    show(context, answer, f"Tag {target}:{new} stands for the image of {name}:{tag}.")
+
+
+@commands.command(epilog="Example: roadstead tag delete prod/web 1.2.3 1.2.4")
+def delete(
+    context: typer.Context,
+    name: Name,
+    tag: Annotated[list[str], typer.Argument(help="The tag, or up to 20.")],
+) -> None:
+    """Delete tags, all or none, and with the last tag of an image the image."""
+    answer = work(context, lambda s: s.call(tags.delete_repository_tags, **fields(name), tags=tag))
+    names = ", ".join(f"{name}:{each}" for each in tag)
+    show(context, answer, f"{'Tag' if len(tag) == 1 else 'Tags'} {names} deleted.")

@@ -325,16 +325,55 @@ def _meant(repository_id: int, containing: str, exact: bool, digest: str) -> lis
     return found
 
 
+async def total_sizes(tx: Tx, repository_id: int, digests: Sequence[str]) -> dict[str, int]:
+    """The bytes of each of these manifests and of what it names, by digest; those that are not there are left out."""
+    c = manifests.c
+    found: dict[str, int] = {}
+    for start in range(0, len(digests), _MANY):
+        some = c.digest.in_(digests[start : start + _MANY])
+        rows = await tx.all(sa.select(c.digest, c.total_size).where(c.repository_id == repository_id, some))
+        found.update({row.digest: row.total_size for row in rows})
+    return found
+
+
+async def platforms(tx: Tx, manifest_id: int) -> str:
+    """The platforms that the manifest is for, as lists show them."""
+    return await tx.scalar(sa.select(manifests.c.platforms).where(manifests.c.id == manifest_id)) or ""
+
+
+async def missing(tx: Tx, manifest_id: int) -> list[str]:
+    """The layers that the manifest names and that were never pushed to its repository."""
+    c = missing_blobs.c
+    return [row.digest for row in await tx.all(sa.select(c.digest).where(c.manifest_id == manifest_id))]
+
+
+async def members(tx: Tx, manifest_id: int) -> list[str]:
+    """The digests of the members of an index."""
+    c = manifest_members.c
+    rows = await tx.all(sa.select(c.digest).where(c.manifest_id == manifest_id).order_by(c.position))
+    return [row.digest for row in rows]
+
+
+async def referrer_count(tx: Tx, repository_id: int, subject: str, artifact_type: str) -> int:
+    """How many manifests `referrers` would give in all."""
+    c = manifests.c
+    statement = sa.select(sa.func.count()).where(c.repository_id == repository_id, c.subject == subject)
+    if artifact_type:
+        statement = statement.where(c.artifact_type == artifact_type)
+    return int(await tx.scalar(statement))
+
+
 async def referrers(
-    tx: Tx, repository_id: int, subject: str, *, artifact_type: str, last: str, most: int
+    tx: Tx, repository_id: int, subject: str, *, artifact_type: str, last: str, most: int, skip: int = 0
 ) -> list[Referrer]:
-    """Up to `most` manifests with that subject, by digest after `last`."""
+    """Up to `most` manifests with that subject, by digest after `last` and `skip` more."""
     c = manifests.c
     statement = (
         sa.select(c.digest, c.media_type, c.size, c.artifact_type, c.annotations)
         .where(c.repository_id == repository_id, c.subject == subject, c.digest > last)
         .order_by(c.digest)
         .limit(most)
+        .offset(skip or None)
     )
     if artifact_type:
         statement = statement.where(c.artifact_type == artifact_type)

@@ -59,7 +59,7 @@ class DeletedContent(Wire, frozen=True, kw_only=True):
 class InstanceDeletion(Wire, frozen=True, kw_only=True):
     """What goes, or would go, with the instance."""
 
-    content: Annotated[DeletedContent, Meta(description="What goes with it.")]
+    content: Annotated[DeletedContent, Meta(description="What goes, or would go.")]
 
 
 @operation(resource="instance/{registry_id}", changes=True, always=True, raises=(OperationRefused,))

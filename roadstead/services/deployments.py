@@ -29,7 +29,7 @@ from roadstead.jobs.queue import job
 from roadstead.metadata import instances, resource_tags
 from roadstead.metadata.instances import RUNNING, Instance
 from roadstead.services.context import Context
-from roadstead.services.fields import RegistryId, RegistryName, Specification, TagSpecification
+from roadstead.services.fields import NewLabels, RegistryId, RegistryName, Specification
 from roadstead.services.operations import Call, Wire, operation
 from roadstead.services.registries import (
     DeletionProtection,
@@ -86,11 +86,13 @@ class CreateInstance(Wire, frozen=True, kw_only=True):
 
     registry_name: RegistryName
     registry_type: Specification
-    tag_specification: Annotated[TagSpecification | None, Meta(description="Its labels.")] = None
+    tag_specification: NewLabels = None
     registry_charge_type: Annotated[
         Literal[0, 1], Meta(description="0: pay as you go; 1: prepaid. Kept and shown; nothing is charged.")
     ] = 0
-    registry_charge_prepaid: Annotated[Prepaid | None, Meta(description="For how long, when it is prepaid.")] = None
+    registry_charge_prepaid: Annotated[
+        Prepaid | None, Meta(description="For how long it is paid in advance; needed when it is prepaid.")
+    ] = None
     sync_tag: Annotated[bool, Meta(description="Whether the bucket carries the tags too; without effect.")] = False
     enable_cos_maz: MultiZone = msgspec.field(name="EnableCosMAZ", default=False)
     deletion_protection: DeletionProtection = False

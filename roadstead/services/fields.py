@@ -138,6 +138,10 @@ class TagSpecification(Wire, frozen=True, kw_only=True):
     )
 
 
+Labels = Annotated[TagSpecification, Meta(description="The labels that it carries.")]
+NewLabels = Annotated[
+    TagSpecification | None, Meta(description="The labels that it shall carry instead of those that it has.")
+]
 Filters = Annotated[list[Filter], Meta(description="Conditions that all must hold.")]
 
 

@@ -26,7 +26,6 @@ from roadstead.metadata import accounts, keys
 from roadstead.metadata.database import Tx
 from roadstead.services.callers import caller_of
 from roadstead.services.context import Context
-from roadstead.services.federation import narrowed
 from roadstead.services.secrets import secret_hash
 
 # How far the clock of a client may be from the server's (Tencent Cloud API 3.0, "AuthFailure.SignatureExpire").

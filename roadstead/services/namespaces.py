@@ -15,7 +15,9 @@ from roadstead.services.fields import (
     CreatedAt,
     Filters,
     KeyValueString,
+    Labels,
     NamespaceName,
+    NewLabels,
     RegistryId,
     TagSpecification,
     filter_values,
@@ -59,7 +61,7 @@ class CreateNamespace(Wire, frozen=True, kw_only=True):
     registry_id: RegistryId
     namespace_name: NamespaceName
     is_public: IsPublic = False
-    tag_specification: Annotated[TagSpecification | None, Meta(description="Its labels.")] = None
+    tag_specification: NewLabels = None
     is_auto_scan: IsAutoScan = False
     is_prevent_vul: IsPreventVul = msgspec.field(name="IsPreventVUL", default=False)
     severity: Severity = ""
@@ -76,7 +78,7 @@ class ModifyNamespace(Wire, frozen=True, kw_only=True):
     is_prevent_vul: IsPreventVul | None = msgspec.field(name="IsPreventVUL", default=None)
     severity: Severity | None = None
     cve_whitelist_items: IgnoredFindings | None = msgspec.field(name="CVEWhitelistItems", default=None)
-    tag_specification: Annotated[TagSpecification | None, Meta(description="Its labels.")] = None
+    tag_specification: NewLabels = None
 
 
 class NamespaceOnly(Wire, frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class NamespaceInfo(Wire, frozen=True, kw_only=True):
     creation_time: CreatedAt
     public: IsPublic
     namespace_id: Annotated[int, Meta(description="Numeric id.")]
-    tag_specification: Annotated[TagSpecification, Meta(description="Its labels.")]
+    tag_specification: Labels
     metadata: Annotated[list[KeyValueString], Meta(description="The same once more, as keys with texts.")]
     cve_whitelist_items: IgnoredFindings = msgspec.field(name="CVEWhitelistItems")
     auto_scan: IsAutoScan

@@ -26,6 +26,7 @@ from roadstead.services.credentials import LONG_TERM_HOURS
 from roadstead.services.fields import (
     CreatedAt,
     Filters,
+    Labels,
     RegistryId,
     RegistryName,
     Specification,
@@ -62,6 +63,9 @@ class Prepaid(Wire, frozen=True, kw_only=True):
     renew_flag: RenewFlag
 
 
+Period = Annotated[Prepaid, Meta(description="For how long it is paid in advance.")]
+
+
 class InstanceId(Wire, frozen=True, kw_only=True):
     """Which instance."""
 
@@ -95,7 +99,7 @@ class RegistryInfo(Wire, frozen=True, kw_only=True):
     ]
     token_valid_time: Annotated[int, Meta(description="Hours that a long-term credential is valid.")]
     internal_endpoint: Annotated[str, Meta(description="Private address; empty without a private entry.")] = ""
-    tag_specification: Annotated[TagSpecification, Meta(description="Its labels.")]
+    tag_specification: Labels
     expired_at: Annotated[datetime | None, Meta(description="When what is prepaid ends; null when nothing is.")]
     pay_mod: Annotated[Literal[0, 1], Meta(description="0: pay as you go; 1: prepaid.")]
     renew_flag: RenewFlag
@@ -164,7 +168,7 @@ class RenewInstance(Wire, frozen=True, kw_only=True):
     """For how long the instance is prepaid from now on."""
 
     registry_id: RegistryId
-    registry_charge_prepaid: Annotated[Prepaid, Meta(description="For how long, and what comes then.")]
+    registry_charge_prepaid: Period
     flag: Annotated[Literal[0, 1], Meta(description="0: renew what is prepaid; 1: go over from pay as you go.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from roadstead.domain.reference import RepositoryName
-from roadstead.errors import ManifestUnknown, RepositoryUnknown
+from roadstead.errors import InvalidInput, ManifestUnknown, RepositoryUnknown
 from roadstead.metadata import artifacts, repositories
 from roadstead.metadata.database import Tx
 from roadstead.metadata.repositories import Repository
@@ -17,6 +17,9 @@ from roadstead.services.fields import ManifestDigest, NamespaceName, RegistryId,
 from roadstead.services.images import remove_manifest, remove_tag
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.repositories import existing
+
+# As the cloud's API has it.
+_MOST_AT_ONCE = 20
 
 
 async def referred(tx: Tx, found: Repository, reference: str) -> tuple[int, str]:
@@ -117,16 +120,51 @@ async def delete_image(call: Call, request: DeleteImage) -> Done:
     """Delete a tag, and with the last tag of an image the image, unless an index names it."""
     found = await existing(call, request.namespace_name, request.repository_name)
     await repositories.lock(call.tx, found.id)
-    await _delete_tag(call, RepositoryName.parse(found.name), found.id, request.image_version)
+    await _delete_tag(call, found, request.image_version)
     return Done()
 
 
-async def _delete_tag(call: Call, name: RepositoryName, repository_id: int, tag: str) -> None:
-    target = await artifacts.tag_target(call.tx, repository_id, tag)
-    event = await remove_tag(call.tx, name, repository_id, tag)
+async def _delete_tag(call: Call, found: Repository, tag: str) -> None:
+    name = RepositoryName.parse(found.name)
+    target = await artifacts.tag_target(call.tx, found.id, tag)
+    event = await remove_tag(call.tx, name, found.id, tag)
     if target is not None:
-        manifest_id, digest = target
-        tagged = await artifacts.is_tagged(call.tx, manifest_id)
-        if not tagged and not await artifacts.is_member(call.tx, repository_id, digest):
-            await remove_manifest(call.ctx, call.tx, name, repository_id, digest, call.now)
+        await _drop_unnamed(call, found, *target)
     await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+
+
+async def _drop_unnamed(call: Call, found: Repository, manifest_id: int, digest: str) -> None:
+    """The manifest is gone unless a tag or an index names it; so are the members of an index that only it named."""
+    if await artifacts.is_tagged(call.tx, manifest_id) or await artifacts.is_member(call.tx, found.id, digest):
+        return
+    members = await artifacts.members(call.tx, manifest_id)
+    await remove_manifest(call.ctx, call.tx, RepositoryName.parse(found.name), found.id, digest, call.now)
+    for member in dict.fromkeys(members):
+        member_id = await artifacts.find_manifest(call.tx, found.id, member)
+        if member_id is not None:
+            await _drop_unnamed(call, found, member_id, member)
+
+
+class DeleteRepositoryTags(Wire, frozen=True, kw_only=True):
+    """Which tags."""
+
+    registry_id: RegistryId
+    namespace_name: NamespaceName
+    repository_name: RepositoryPath
+    tags: Annotated[list[str], Meta(description="The tags, at most 20.", min_length=1, max_length=_MOST_AT_ONCE)]
+
+
+@operation(
+    resource="repository/{registry_id}/{namespace_name}/{repository_name}",
+    changes=True,
+    raises=(RepositoryUnknown, ManifestUnknown, InvalidInput),
+)
+async def delete_repository_tags(call: Call, request: DeleteRepositoryTags) -> Done:
+    """Delete several tags, all or none, and with the last tag of an image the image, unless an index names it."""
+    if not 1 <= len(request.tags) <= _MOST_AT_ONCE:
+        raise InvalidInput(f"Tags has 1 to {_MOST_AT_ONCE} entries, not {len(request.tags)}")
+    found = await existing(call, request.namespace_name, request.repository_name)
+    await repositories.lock(call.tx, found.id)
+    for tag in dict.fromkeys(request.tags):
+        await _delete_tag(call, found, tag)
+    return Done()

@@ -95,7 +95,8 @@ def test_these_are_all_commands() -> None:
         "namespace": "create list modify delete",
         "credential": "create list disable enable delete",
         "repository": "create list describe delete",
-        "tag": "list delete",
+        "instance": "create list show status modify delete",
+        "tag": "list layers copy delete",
         "network": "open close allow deny show",
         "storage": "check collect",
         "group": "create list members add remove delete",
@@ -204,7 +205,7 @@ def test_a_repository_is_deleted_only_after_a_yes(
         monkeypatch.setattr(sys, "stdin", typed)
         ended = invoke("repository", "delete", "library/app", "--data", with_image)
     assert ended.code == left
-    assert "Delete library/app with all its images?" in ended.out + ended.err
+    assert "Delete library/app with 1 images (1 tags), " in ended.out + ended.err
     assert len(parsed(invoke("repository", "list", "--json", "--data", with_image))) == left
 
 
@@ -218,6 +219,19 @@ def test_tags(invoke: Invoke, with_image: Path) -> None:
     assert ok(ended) == "Tag library/app:v1 deleted.\n"
     assert ok(invoke("tag", "list", "library/app", "--data", with_image)) == "No tags in library/app yet.\n"
     fails(invoke("tag", "delete", "library/app", "v1", "--data", with_image), "has no tag 'v1'")
+
+
+def test_layers_and_copies(invoke: Invoke, with_image: Path) -> None:
+    summary, heading, row = table(invoke("tag", "layers", "library/app", "v1", "--data", with_image))
+    assert (summary[1], heading, row) == ("linux/amd64", ["SIZE", "COMMAND"], ["5", "B"])
+    (layer,) = parsed(invoke("tag", "layers", "library/app", "v1", "--json", "--data", with_image))["Layers"]
+    assert layer["Size"] == 5
+    copied = ok(invoke("tag", "copy", "library/app", "v1", "stable", "--to", "library/web", "--data", with_image))
+    assert copied == "Tag library/web:stable stands for the image of library/app:v1.\n"
+    ok(invoke("tag", "copy", "library/app", "v1", "v2", "--data", with_image))
+    gone = ok(invoke("tag", "delete", "library/app", "v1", "v2", "--data", with_image))
+    assert gone == "Tags library/app:v1, library/app:v2 deleted.\n"
+    fails(invoke("tag", "layers", "library/app", "v1", "--data", with_image), "has no tag 'v1'")
 
 
 def test_the_network(invoke: Invoke, folder: Path) -> None:

@@ -24,6 +24,7 @@ from roadstead.services.groups import Membership
 from roadstead.services.networks import CreateSecurityPolicy, PolicyEntry, create_security_policy
 from roadstead.services.operations import AnyOperation, Operation, PageAnswer, PageRequest, Wire, run
 from roadstead.services.registries import Prepaid
+from roadstead.services.resource_tags import ReplacedTag
 from roadstead.services.service_accounts import Permission
 from roadstead.services.table import OPERATIONS
 from tests.factories.accounts import (
@@ -66,6 +67,16 @@ USUAL: dict[str, Any] = {
     "flag": 1,
     "policy_index": 0,
     "security_group_policy_set": [PolicyEntry(cidr_block="192.0.2.0/24")],
+    "reference": "latest",
+    "tags": ["latest"],
+    "service_type": "tcr",
+    "resource_prefix": "instance",
+    "resource_ids": ["tcr-nothing"],
+    "replace_tags": [ReplacedTag(tag_key="team")],
+    "source_namespace": "library",
+    "source_repo": "web",
+    "source_reference": "latest",
+    "destination_tag": "copied",
 }
 UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateNamespace": {"namespace_name": "fresh"},
@@ -90,6 +101,7 @@ KINDS = {
     "cam": {"policyid", "groupid", "uin"},
     "sts": {"uin", "federated-user"},
     "cloudaudit": {"audit"},
+    "tag": {"instance"},
 }
 READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate")
 
@@ -133,6 +145,7 @@ async def prepare(ctx: Context) -> dict[str, Any]:
         "token_id": token.token_id,
         "request_id": caller.origin.request_id,
         "access_key_id": user.secret_id,
+        "resource": f"qcs::tcr::uin/:instance/{registry}",
         **await prepare_access(ctx, caller, user.uin),
     }
 
@@ -231,7 +244,7 @@ def test_an_operation_is_declared_whole(op: AnyOperation) -> None:
     for wire in (op.request, op.answer):
         assert issubclass(wire, Wire) and wire.__doc__
         for field in msgspec.structs.fields(wire):
-            assert re.fullmatch("[A-Z][A-Za-z]*", field.encode_name)
+            assert re.fullmatch("[A-Z][A-Za-z0-9]*", field.encode_name)
     named = re.findall(r"{(\w+)}", op.resource)
     assert set(named) <= set(op.request.__struct_fields__)
     assert (op.paging is not None) is issubclass(op.request, PageRequest) is issubclass(op.answer, PageAnswer)
