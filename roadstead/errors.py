@@ -14,6 +14,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
     │   ├── RequestTooLarge     413  RequestSizeLimitExceeded             SIZE_INVALID
+    │   ├── OutboundRefused     400  InvalidParameter                     UNSUPPORTED
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
     │   ├── TooManyTags         400  InvalidParameter.ErrorTagOverLimit   UNSUPPORTED
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
@@ -61,6 +62,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     ├── OperationUnsupported    501  UnsupportedOperation                 UNSUPPORTED
     ├── TooManyRequests         429  RequestLimitExceeded                 TOOMANYREQUESTS
     ├── Unavailable             503  ServiceUnavailable                   UNAVAILABLE
+    │   └── OutboundFailed      502  ServiceUnavailable                   UNAVAILABLE
     └── StartRefused            the server cannot start: one line on the terminal, exit code 1
 """
 
@@ -182,6 +184,12 @@ class PolicyInvalid(InvalidInput):
     """A policy document cannot be taken as it is; the message says where and what is wrong."""
 
     cloud = "InvalidParameter.PolicyDocumentError"
+
+
+class OutboundRefused(InvalidInput):
+    """This server must not call that address; the message says what would allow it."""
+
+    remedy = "Name a public address, or have the operator list this one in the setting outbound.allow."
 
 
 class UploadInvalid(InvalidInput):
@@ -475,6 +483,13 @@ class Unavailable(AppError):
 
     cloud, oci, status = "ServiceUnavailable", "UNAVAILABLE", 503
     remedy = "Try again in a moment."
+
+
+class OutboundFailed(Unavailable):
+    """Another host did not answer, or not as its protocol says."""
+
+    status = 502
+    remedy = "Look at what the detail says of the other host, and try again."
 
 
 class StartRefused(AppError):
