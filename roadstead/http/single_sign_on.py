@@ -1,5 +1,6 @@
 """Single sign-on at /api/v1/session/oidc: a browser goes out to the identity provider and comes back logged in.
 
+    GET                                          whether there is a provider, for login pages
     GET  login?next=/path                        on to the provider
     GET  login?port=…&state=…&challenge=…        the same for a command line that listens on the loopback
     GET  callback?code=…&state=…                 back from it: a session cookie, or on to the command line
@@ -64,6 +65,12 @@ async def serve(exchange: Exchange) -> None:
 
 async def _unknown(exchange: Exchange) -> None:
     raise unknown_path(exchange.path)
+
+
+async def _offer(exchange: Exchange) -> None:
+    settings = exchange.ctx.settings
+    told = {"Offered": single_sign_on.offered(settings), "Issuer": settings.oidc.issuer}
+    await exchange.answer(200, [JSON, _NOT_STORED], msgspec.json.encode(told))
 
 
 async def _login(exchange: Exchange) -> None:
@@ -149,6 +156,7 @@ Answering = Callable[[Exchange], Awaitable[None]]
 Refusing = Callable[[Exchange, AppError], Awaitable[None]]
 
 _ROUTES: dict[str, tuple[str, Answering, Refusing]] = {
+    "": ("GET", _offer, render_problem),
     "login": ("GET", _login, render_page),
     "callback": ("GET", _callback, render_page),
     "key": ("POST", _key, render_problem),

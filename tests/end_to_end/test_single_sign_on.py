@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from roadstead.cli import single_sign_on
+from roadstead.errors import Unavailable
 from roadstead.services.single_sign_on import challenge
 from tests.servers import oidc_provider
 from tests.servers.roadstead import RoadsteadServer
@@ -68,6 +70,29 @@ def test_a_command_line_gets_a_key(served: RoadsteadServer) -> None:
         taken = browser.post(f"{served.url}{PATH}key", json={"Code": code, "Verifier": verifier})
     assert taken.status_code == 200, taken.text
     assert set(taken.json()) == {"TmpSecretId", "TmpSecretKey", "Token", "ExpiredTime"}
+
+
+def test_the_command_line_waits_on_the_loopback(served: RoadsteadServer) -> None:
+    pages: list[str] = []
+
+    def browse(url: str) -> None:
+        with httpx2.Client(timeout=30, trust_env=False) as browser:
+            # What other pages of the same browser send to the port does not end the wait.
+            port = parse_qs(urlsplit(url).query)["port"][0]
+            pages.append(browser.get(f"http://127.0.0.1:{port}/?code=forged&state=x").text)
+            begun = browser.get(url)
+            callback = f"{served.url}{PATH}callback"
+            back = browser.get(oidc_provider.log_in(browser, begun.headers["location"], "bob", callback))
+            pages.append(browser.get(back.headers["location"]).text)
+
+    key = single_sign_on.log_in(served.url, browse, 60)
+    assert key.tmp_secret_id.startswith("AKID") and key.tmp_secret_key and key.token
+    assert ["not the login" in pages[0], "logged in" in pages[1]] == [True, True]
+
+
+def test_nobody_logs_in_at_the_browser(served: RoadsteadServer) -> None:
+    with pytest.raises(Unavailable, match="nobody has logged in"):
+        single_sign_on.log_in(served.url, lambda url: None, 0.2)
 
 
 def test_somebody_whom_the_provider_does_not_know(served: RoadsteadServer) -> None:

@@ -420,6 +420,16 @@ async def test_without_a_provider_the_password_is_named(ctx: Context) -> None:
             assert answer.status_code == 404 and "log in with a password" in answer.text
 
 
+async def test_a_login_page_may_ask_whether_there_is_a_provider(bench: Bench) -> None:
+    answer = await bench.browser.get("/api/v1/session/oidc/")
+    assert answer.json() == {"Offered": True, "Issuer": bench.provider.issuer}
+
+
+async def test_a_login_page_is_told_that_there_is_none(ctx: Context) -> None:
+    async with open_client(ctx) as browser:
+        assert (await browser.get("/api/v1/session/oidc/")).json() == {"Offered": False, "Issuer": ""}
+
+
 async def test_a_provider_that_is_away_is_told_as_such(bench: Bench) -> None:
     bench.provider.bend_document = lambda found: found.update(issuer="https://another.test")
     answer = await bench.browser.get(LOGIN)
