@@ -270,7 +270,7 @@ class SessionTokenWrong(NotAuthenticated):
 
 
 class EndedToken(NotAuthenticated):
-    """A token that was good until its time ended."""
+    """A token or a login that was good until its time ended."""
 
     remedy = "Log in again."
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from roadstead.domain.identity import Caller
-from roadstead.errors import AppError, InvalidInput, MethodUnsupported, NotAuthenticated
+from roadstead.errors import AppError, InvalidInput, LoginNeeded, MethodUnsupported
 from roadstead.http.bodies import read_small
 from roadstead.http.errors import render_problem, unknown_path
 from roadstead.http.exchange import JSON, Exchange, Headers
@@ -85,7 +85,7 @@ async def cookie_caller(exchange: Exchange, *, changes: bool) -> Caller:
     """
     cookie = session_cookie(exchange)
     if not cookie:
-        raise NotAuthenticated("credential: nobody is logged in here", detail={"gate": "credential"})
+        raise LoginNeeded("credential: nobody is logged in here", detail={"gate": "credential"})
     csrf = exchange.header(b"x-csrf-token") if changes else None
     return await sessions.session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
 
