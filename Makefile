@@ -34,6 +34,7 @@ run: $(VENV)/.runtime  ## Start the registry on port 5000 with its data in ./dat
 test: $(VENV)/.test  ## Install what tests need, check style and types, run all tests
 	@sh tests/system/install.sh
 	@$(BIN)/python -m tests.system.helm
+	@$(BIN)/python -m tests.system.oidc
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 

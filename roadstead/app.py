@@ -19,6 +19,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadstead.blobs.stores import open_store
+from roadstead.clients.oidc import OidcClient
+from roadstead.clients.outbound import Outbound
 from roadstead.config import Settings
 from roadstead.domain.network import Proxies
 from roadstead.errors import AppError, InvalidInput, StartRefused
@@ -27,7 +29,7 @@ from roadstead.jobs.queue import JobTable
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, deletions, deployments, gc
+from roadstead.services import audit, deletions, deployments, gc, single_sign_on
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
@@ -64,6 +66,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         proxies = Proxies.of(settings.network.proxies)
     except InvalidInput as error:
         raise StartRefused(f"configuration: network.proxies: {error.message}") from error
+    outbound, oidc = _callers_out(settings, clock)
     try:
         settings.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -93,15 +96,27 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             key_uses=KeyUses(),
             refusals=Refusals(),
             passwords=Passwords(),
+            outbound=outbound,
+            oidc=oidc,
         )
         try:
             yield ctx
         finally:
             await _last_refusals(ctx)
     finally:
+        await outbound.close()
         await store.close()
         if database is not None:
             await database.close()
+
+
+def _callers_out(settings: Settings, clock: Callable[[], datetime]) -> tuple[Outbound, OidcClient]:
+    """The client for other hosts, and for the identity provider; neither has called anybody yet."""
+    try:
+        outbound = Outbound(settings.outbound)
+    except InvalidInput as error:
+        raise StartRefused(f"configuration: outbound.allow: {error.message}") from error
+    return outbound, OidcClient(outbound, settings.oidc, single_sign_on.secret_of(settings.oidc), clock)
 
 
 async def _last_refusals(ctx: Context) -> None:

@@ -184,6 +184,62 @@ class Client(Struct, frozen=True, forbid_unknown_fields=True):
     secret: Annotated[str, _says("SecretKey of that API key")] = ""
 
 
+class Outbound(Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls that this server makes to other hosts."""
+
+    allow: Annotated[
+        tuple[str, ...],
+        _says(
+            "Private, loopback and other special addresses or CIDRs that may be called, for example `10.0.0.0/8`; public addresses always may"
+        ),
+    ] = ()
+    seconds: Annotated[int, _says("Seconds after which a call is given up", ge=1)] = 15
+    answer_bytes: Annotated[int, _says("Largest answer read, in bytes", ge=1024)] = MIB
+    ca_file: Annotated[
+        str, _says("File of further certificate authorities (PEM) to trust, beside those of the system")
+    ] = ""
+
+
+class Oidc(Struct, frozen=True, forbid_unknown_fields=True):
+    """Single sign-on by OpenID Connect; off while `oidc.issuer` is empty."""
+
+    issuer: Annotated[str, _says("URL of the identity provider, exactly as its discovery document names itself")] = ""
+    client_id: Annotated[str, _says("Client id that this deployment is registered with")] = ""
+    client_secret: Annotated[str, _says("Client secret; empty for a public client, which PKCE alone protects")] = ""
+    client_secret_file: Annotated[
+        str, _says("File that holds the client secret, instead of `oidc.client_secret`")
+    ] = ""
+    redirect_uri: Annotated[
+        str,
+        _says(
+            "Callback URL that is registered with the provider, ending in `/api/v1/session/oidc/callback`; empty means the host by which the browser came"
+        ),
+    ] = ""
+    scopes: Annotated[tuple[str, ...], _says("Scopes asked for")] = ("openid", "profile", "email")
+    username_claim: Annotated[str, _says("Claim that names a new account")] = "preferred_username"
+    groups_claim: Annotated[str, _says("Claim that lists the groups of whoever logs in")] = "groups"
+    group_map: Annotated[
+        tuple[str, ...],
+        _says(
+            "`CLAIMED=GROUP` pairs: which groups here the provider's groups stand for; empty means groups of the same names"
+        ),
+    ] = ()
+    create_groups: Annotated[
+        bool,
+        _says("Make groups that a claim names and that do not exist; they allow nothing until a policy is attached"),
+    ] = True
+    allowed_groups: Annotated[
+        tuple[str, ...], _says("The provider's groups of which one is needed to log in; empty means everybody")
+    ] = ()
+    create_accounts: Annotated[bool, _says("Make a sub-account at the first login of somebody who has none")] = True
+    adopt_accounts: Annotated[
+        bool,
+        _says(
+            "Give the sub-account of the claimed name, if there is one, to whoever logs in first by that name; only where the provider's names cannot be chosen by users"
+        ),
+    ] = False
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -226,6 +282,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = msgspec.field(default_factory=Network)
     audit: Audit = msgspec.field(default_factory=Audit)
     client: Client = msgspec.field(default_factory=Client)
+    outbound: Outbound = msgspec.field(default_factory=Outbound)
+    oidc: Oidc = msgspec.field(default_factory=Oidc)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -14,6 +14,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
     │   ├── RequestTooLarge     413  RequestSizeLimitExceeded             SIZE_INVALID
+    │   ├── OutboundRefused     400  InvalidParameter                     UNSUPPORTED
     │   ├── PageInvalid         400  InvalidParameter                     PAGINATION_NUMBER_INVALID
     │   ├── TooManyTags         400  InvalidParameter.ErrorTagOverLimit   UNSUPPORTED
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
@@ -61,6 +62,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     ├── OperationUnsupported    501  UnsupportedOperation                 UNSUPPORTED
     ├── TooManyRequests         429  RequestLimitExceeded                 TOOMANYREQUESTS
     ├── Unavailable             503  ServiceUnavailable                   UNAVAILABLE
+    │   └── OutboundFailed      502  ServiceUnavailable                   UNAVAILABLE
     └── StartRefused            the server cannot start: one line on the terminal, exit code 1
 """
 
@@ -184,6 +186,12 @@ class PolicyInvalid(InvalidInput):
     cloud = "InvalidParameter.PolicyDocumentError"
 
 
+class OutboundRefused(InvalidInput):
+    """This server must not call that address; the message says what would allow it."""
+
+    remedy = "Name a public address, or have the operator list this one in the setting outbound.allow."
+
+
 class UploadInvalid(InvalidInput):
     """A chunk or a request of an upload session cannot be taken as it is."""
 
@@ -262,7 +270,7 @@ class SessionTokenWrong(NotAuthenticated):
 
 
 class EndedToken(NotAuthenticated):
-    """A token that was good until its time ended."""
+    """A token or a login that was good until its time ended."""
 
     remedy = "Log in again."
 
@@ -478,6 +486,13 @@ class Unavailable(AppError):
 
     cloud, oci, status = "ServiceUnavailable", "UNAVAILABLE", 503
     remedy = "Try again in a moment."
+
+
+class OutboundFailed(Unavailable):
+    """Another host did not answer, or not as its protocol says."""
+
+    status = 502
+    remedy = "Look at what the detail says of the other host, and try again."
 
 
 class StartRefused(AppError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from roadstead.cli.options import Options
 from roadstead.cli.profile import chosen
 from roadstead.config import load
 from roadstead.domain.identity import Caller
-from roadstead.errors import InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
+from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
 from roadstead.services.context import Context
 from roadstead.services.operations import AnyOperation, Operation, Wire
 
@@ -103,8 +104,33 @@ class Local:
             raise InstanceUnknown(f"there is no instance {name!r}")
         return found.registry_id
 
+    async def of_user(self, uin: int) -> Way:
+        """Whoever can read the data folder may act for anybody in it."""
+        from roadstead.metadata import accounts
 
-from contextlib import asynccontextmanager
+        async with self._ctx.database.read() as tx:
+            account = await accounts.get(tx, uin=str(uin))
+        if account is None:
+            raise AccountUnknown(f"there is no user {uin}")
+        return Local(self._ctx, replace(self._caller, account_id=account.id, uin=account.uin))
+
+    @asynccontextmanager
+    async def working(self, queue: str) -> AsyncIterator[None]:
+        from roadstead.app import QUEUES
+        from roadstead.jobs.worker import Worker
+
+        ctx, limits = self._ctx, {queue: QUEUES[queue]}
+        worker = Worker(ctx.database, ctx.jobs, ctx, ctx.clock, limits, _POLL_SECONDS)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            worker.stop()
+            await running
+
+    def host(self, domain: str) -> str:
+        port = self._ctx.settings.address[1]
+        return domain if port in {80, 443} or self._ctx.settings.network.scheme else f"{domain}:{port}"
 
 
 class Remote:

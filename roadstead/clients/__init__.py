@@ -1,1 +1,1 @@
-"""Whom we call: other servers, over HTTP."""
+"""Whom we call: other servers, over HTTP; those that users name, through one guarded client."""

@@ -115,24 +115,6 @@ class Nothing:
         return Paths((), ())
 
 
-class Narrowed:
-    """Rights that hold only as far as other ones do: a temporary key's, which a policy of its own narrows."""
-
-    def __init__(self, rights: Rights, limit: Rights) -> None:
-        self._rights = rights
-        self._limit = limit
-
-    def decide(self, action: str, resource: Resource, circumstances: Circumstances) -> Decision:
-        """What the account may, if the limit allows it too; otherwise the limit's refusal."""
-        limited = self._limit.decide(action, resource, circumstances)
-        return self._rights.decide(action, resource, circumstances) if limited.allowed else limited
-
-    def paths(self, action: str, area: Resource, circumstances: Circumstances) -> Paths:
-        """Those of the limit; what both deny."""
-        limited = self._limit.paths(action, area, circumstances)
-        return Paths(limited.allowed, [*limited.denied, *self._rights.paths(action, area, circumstances).denied])
-
-
 _OWNER = Decision(True, "policy", "the account owns this deployment")
 UNNAMED = Decision(False, "policy", "no policy of the account allows it")
 EVERYTHING: Rights = Everything()

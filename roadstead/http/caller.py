@@ -8,7 +8,7 @@ import re
 
 from roadstead.domain.identity import NOBODY, Caller, CredentialKind, Presented, anonymous
 from roadstead.domain.signature import TC3, SignedRequest, read_header_signature
-from roadstead.errors import NotAuthenticated
+from roadstead.errors import LoginNeeded, NotAuthenticated
 from roadstead.http.exchange import Exchange
 from roadstead.services.credentials import present_basic, present_bearer
 from roadstead.services.keys import caller_by_secret, caller_by_signature
@@ -83,7 +83,7 @@ async def cookie_caller(exchange: Exchange, *, changes: bool) -> Caller:
     """
     cookie = session_cookie(exchange)
     if not cookie:
-        raise NotAuthenticated("credential: nobody is logged in here", detail={"gate": "credential"})
+        raise LoginNeeded("credential: nobody is logged in here", detail={"gate": "credential"})
     csrf = exchange.header(b"x-csrf-token") if changes else None
     return await session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
 

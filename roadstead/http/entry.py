@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
 from roadstead.errors import AppError
-from roadstead.http import actions, api, health, oci, openapi, session, token, welcome
-from roadstead.http.errors import fault, render_action, render_oci, render_problem, unknown_path
+from roadstead.http import actions, api, health, oci, openapi, session, single_sign_on, token, welcome
+from roadstead.http.errors import fault, render_action, render_oci, render_page, render_problem, unknown_path
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
 from roadstead.services.context import Context
@@ -109,6 +109,7 @@ _REGISTRY = _Door(identity.Door.REGISTRY, oci.serve, oci.refuse)
 _TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
 _API = _Door(identity.Door.API, api.serve, render_problem)
 _SESSION = _Door(identity.Door.API, session.serve, render_problem)
+_SINGLE_SIGN_ON = _Door(identity.Door.API, single_sign_on.serve, render_page)
 _OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
 _ACTIONS = _Door(identity.Door.ACTIONS, actions.serve, render_action)
 _WELCOME = _Door(identity.Door.REGISTRY, welcome.serve, render_oci)
@@ -119,6 +120,8 @@ def _door(scope: Scope) -> _Door:
     path: str = scope["path"]
     if path.startswith("/v2/") or path == "/v2":
         return _REGISTRY
+    if path.startswith(single_sign_on.PATH):
+        return _SINGLE_SIGN_ON
     if path == session.PATH or path.startswith(f"{session.PATH}/"):
         return _SESSION
     if path.startswith("/api/v1/") or path == "/api/v1":

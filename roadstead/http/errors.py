@@ -80,6 +80,14 @@ async def render_oci(exchange: Exchange, error: AppError, *, scope: str = "") ->
     await exchange.answer(error.status, headers, oci_body(exchange, error))
 
 
+async def render_page(exchange: Exchange, error: AppError) -> None:
+    """The error has been told to a person in a browser, as plain text."""
+    note(exchange, error)
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), *_headers_of(error)]
+    told = f"{error.message}\n\nRequest {exchange.origin.request_id}\n"
+    await exchange.answer(error.status, headers, told.encode())
+
+
 def _headers_of(error: AppError) -> Headers:
     """The headers that the condition has at every door."""
     if isinstance(error, TooManyRequests):

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roadstead.metadata.database import Tx
+from roadstead.metadata.database import Dialect, Tx
 from roadstead.metadata.schema.delivery import audit_entries, events
 
 
@@ -118,7 +118,7 @@ async def search(tx: Tx, wanted: Search, last: int, most: int, window: int = WIN
     first, end = await _span(tx, wanted)
     if last:
         end = min(last, end)
-    way = _way(wanted)
+    way = _way(tx.dialect, wanted)
     looked_at = sa.select(audit_entries.c.id).where(*way.between(first, end)).order_by(*way.order)
     lowest: int | None = await tx.scalar(looked_at.limit(1).offset(window - 1))
     if lowest is not None:
@@ -146,6 +146,7 @@ async def _span(tx: Tx, wanted: Search) -> tuple[int, int]:
 class _Way:
     """Through which index the entries are gone through, from the newest id down: one column's value, or all."""
 
+    dialect: Dialect
     column: Any = None
     value: Any = None
 
@@ -155,32 +156,32 @@ class _Way:
         return (by_id,) if self.column is None else (self.column.desc(), by_id)
 
     def between(self, first: int, end: int) -> list[sa.ColumnElement[bool]]:
-        """The ids between the two, neither included.
+        """The ids between the two, neither included, that have the column's value.
 
-        A column's value is compared together with the id, in one: were it asked for by itself, PostgreSQL could go
-        through all ids instead and look for the value, for ever if it has become rare.
+        PostgreSQL compares value and id together: were it asked for the value by itself, it could go through all ids
+        instead and look for the value, for ever if that has become rare. SQLite goes by the index as it stands, and
+        of a comparison of both would use the value alone.
         """
         c = audit_entries.c
-        if self.column is None:
-            return [c.id > first, c.id < end]
+        if self.column is None or self.dialect == "sqlite":
+            same = [] if self.column is None else [self.column == self.value]
+            return [*same, c.id > first, c.id < end]
         at = sa.tuple_(self.column, c.id)
-        bounds = (
-            sa.tuple_(sa.bindparam(None, self.value, self.column.type), sa.literal(id_)) for id_ in (first, end)
-        )
-        return [at > next(bounds), at < next(bounds)]
+        value = sa.bindparam(None, self.value, self.column.type)
+        return [at > sa.tuple_(value, sa.literal(first)), at < sa.tuple_(value, sa.literal(end))]
 
 
 _AFTER_ALL = (1 << 63) - 1
 
 
-def _way(wanted: Search) -> _Way:
+def _way(dialect: Dialect, wanted: Search) -> _Way:
     """The way with the fewest entries on it."""
     c = audit_entries.c
     for name in ("request_id", "operator", "action"):
         text: str = getattr(wanted, name)
         if text and not text.endswith("*"):
-            return _Way(c[name], text)
-    return _Way() if wanted.instance_id is None else _Way(c.instance_id, wanted.instance_id)
+            return _Way(dialect, c[name], text)
+    return _Way(dialect) if wanted.instance_id is None else _Way(dialect, c.instance_id, wanted.instance_id)
 
 
 def _conditions(wanted: Search) -> list[sa.ColumnElement[bool]]:

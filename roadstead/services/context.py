@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from roadstead.blobs.store import BlobStore
+from roadstead.clients.oidc import OidcClient
+from roadstead.clients.outbound import Outbound
 from roadstead.config import Settings
 from roadstead.domain.network import Proxies
 from roadstead.jobs.queue import JobTable
@@ -44,6 +46,8 @@ class Context:
     key_uses: KeyUses
     refusals: Refusals
     passwords: Passwords
+    outbound: Outbound
+    oidc: OidcClient
 
     def store(self, region: str) -> BlobStore:
         """The byte store of a region that this deployment serves."""

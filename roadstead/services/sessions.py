@@ -18,7 +18,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin
-from roadstead.errors import AccessDenied, NotAuthenticated, NotFound, SecondFactorFailure
+from roadstead.errors import AccessDenied, EndedToken, NotAuthenticated, NotFound, SecondFactorFailure
 from roadstead.metadata import accounts, sessions, users
 from roadstead.metadata.accounts import Account
 from roadstead.metadata.database import Tx
@@ -160,7 +160,7 @@ async def session_caller(ctx: Context, cookie: str, origin: Origin, *, csrf: str
     async with ctx.database.read() as tx:
         found = await sessions.get(tx, session_id(cookie))
         if found is None or _ended(found[0], now, rules.idle_seconds):
-            raise NotAuthenticated("credential: the login has ended; log in again", detail={"gate": "credential"})
+            raise EndedToken("credential: the login has ended; log in again", detail={"gate": "credential"})
         session, account = found
         if csrf is not None and not hmac.compare_digest(csrf.encode(), csrf_token(cookie).encode()):
             raise AccessDenied(

@@ -8,7 +8,8 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Narrowed, Resource
+from roadstead.domain.narrowing import Narrowed
+from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Resource
 from roadstead.domain.policy_documents import parse
 from roadstead.domain.reach import EVERYTHING_SHOWN, Names, Reach, Selection
 from roadstead.domain.rights import CompiledRights

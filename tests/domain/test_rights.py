@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Narrowed, Resource
+from roadstead.domain.narrowing import Narrowed
+from roadstead.domain.policy import EVERYTHING, NOTHING, Circumstances, Resource
 from roadstead.domain.policy_documents import parse
 from roadstead.domain.rights import CompiledRights
 from tests.domain import plain_policies

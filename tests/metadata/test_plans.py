@@ -420,6 +420,19 @@ async def test_a_question_is_answered_by_an_index(database: SqliteDatabase, name
     check(recorder)
 
 
+@pytest.mark.parametrize("name", AUDIT_SEARCHES)
+async def test_a_page_of_the_audit_begins_where_the_last_one_ended(database: SqliteDatabase, name: str) -> None:
+    """Within its index too: entries that earlier pages have shown are not gone through again."""
+    await set_up(database)
+    recorder = Recorder(database)
+    sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
+    async with database.read() as tx:
+        await audit.search(Noting(tx, recorder), AUDIT_SEARCHES[name], 1000, 10)
+    ways = [step for statement, steps in recorder.plans() if "occurred_at <" not in statement[:90] for step in steps]
+    pages = [step for step in ways if "ix_audit_entries_occurred" not in step]
+    assert len(pages) == 2 and all(re.search(r"(rowid|id)>\? AND (rowid|id)<\?", step) for step in pages), pages
+
+
 @pytest.mark.parametrize("name", CHANGES)
 async def test_a_change_finds_its_rows_by_an_index(database: SqliteDatabase, name: str) -> None:
     scene = await set_up(database)

@@ -1,0 +1,167 @@
+"""The one HTTP client: every call to another host goes through it and its guard.
+
+A name is resolved and the address judged at the moment of connecting, and the connection goes to that very address:
+what a name server answers a moment later changes nothing (rebinding). Only redirects on the same host are followed.
+A call has one time limit for all of it, an answer a size beyond which it is dropped, TLS certificates are verified,
+and neither proxies nor credentials are taken from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from roadstead.config import Outbound as Rules
+from roadstead.domain.outbound import Destinations
+from roadstead.errors import OutboundFailed, OutboundRefused, StartRefused
+
+if TYPE_CHECKING:
+    import httpx2
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+_MOST_REDIRECTS = 3
+_AGENT = "roadstead"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; the names of its headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses of the host, in the system's order of preference; raises OSError when it has none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Outbound:
+    """Calls to other hosts. The HTTP library is loaded with the first call: most processes never make one."""
+
+    def __init__(self, rules: Rules, resolve: Resolve = resolve) -> None:
+        self._rules = rules
+        self._resolve = resolve
+        self._destinations = Destinations.of(rules.allow)
+        self._client: httpx2.AsyncClient | None = None
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+    ) -> Answer:
+        """The answer to one request.
+
+        Raises OutboundRefused when the URL or the address behind it must not be called, OutboundFailed when no whole
+        answer came in time.
+        """
+        try:
+            async with asyncio.timeout(self._rules.seconds):
+                return await self._follow(method, url, dict(headers or {}), content)
+        except TimeoutError as error:
+            raise OutboundFailed(f"{_place(url)} has not answered within {self._rules.seconds} s") from error
+
+    async def close(self) -> None:
+        """Every connection is closed."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _follow(self, method: str, url: str, headers: dict[str, str], content: bytes) -> Answer:
+        origin = check_url(url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await self._once(method, url, headers, content)
+            target = answer.headers.get("location", "")
+            if method not in {"GET", "HEAD"} or answer.status not in {301, 302, 303, 307, 308} or not target:
+                return answer
+            url = urljoin(url, target)
+            if check_url(url) != origin:
+                raise OutboundRefused(f"{_place(url)}: a redirect to another host is not followed")
+        raise OutboundFailed(f"{_place(url)} redirects too often")
+
+    async def _once(self, method: str, url: str, headers: dict[str, str], content: bytes) -> Answer:
+        import httpx2
+
+        if self._client is None:
+            self._client = self._open()
+        try:
+            async with self._client.stream(method, url, headers=headers, content=content or None) as response:
+                body = await self._read(response, url)
+        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
+            reason = str(error) or type(error).__name__
+            raise OutboundFailed(f"{_place(url)} could not be asked: {reason[:200]}") from error
+        return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+
+    async def _read(self, response: httpx2.Response, url: str) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in response.aiter_bytes():
+            size += len(piece)
+            if size > self._rules.answer_bytes:
+                raise OutboundFailed(f"{_place(url)} answers more than {self._rules.answer_bytes} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _open(self) -> httpx2.AsyncClient:
+        import httpx2
+
+        from roadstead.clients.guard import GuardedTransport
+
+        transport = GuardedTransport(_trust(self._rules.ca_file), self._addresses)
+        # Compressed answers could grow beyond measure in one piece, so none is asked for.
+        headers = {"user-agent": _AGENT, "accept-encoding": "identity"}
+        return httpx2.AsyncClient(
+            transport=transport, headers=headers, timeout=self._rules.seconds, trust_env=False, follow_redirects=False
+        )
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        """The addresses of the host that may be called; raises OutboundRefused when there is none."""
+        found = await self._resolve(host, port)
+        admitted = [address for address in found if self._destinations.admit(address)]
+        if not admitted:
+            raise OutboundRefused(
+                f"{host[:100]} is not at a public address; the operator can allow its address by the setting "
+                "outbound.allow"
+            )
+        return admitted
+
+
+def check_url(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL that may be called; raises OutboundRefused for any other text."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise OutboundRefused(f"{url[:100]!r} is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise OutboundRefused(f"{url[:100]!r} is not an http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise OutboundRefused("a URL with a username or password is not called; secrets do not belong in URLs")
+    if not url.isascii() or any(character <= " " for character in url):
+        raise OutboundRefused(f"{url[:100]!r} holds characters that a URL does not have")
+    return parts.scheme, parts.hostname, port
+
+
+def _place(url: str) -> str:
+    """The URL without its query, which may hold secrets."""
+    return url.partition("?")[0][:200]
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise StartRefused(f"outbound.ca_file: cannot use {ca_file}: {error}") from error
+    return context

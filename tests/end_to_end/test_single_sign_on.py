@@ -1,0 +1,109 @@
+"""A browser logs in through a real OpenID provider, at the product as users run it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from roadstead.cli import single_sign_on
+from roadstead.errors import Unavailable
+from roadstead.services.single_sign_on import challenge
+from tests.servers import oidc_provider
+from tests.servers.roadstead import RoadsteadServer
+
+PATH = "/api/v1/session/oidc/"
+
+
+@pytest.fixture(scope="module")
+def served(session_folder: Path) -> Iterator[RoadsteadServer]:
+    """The product, registered with a provider."""
+    place = session_folder / "single-sign-on"
+    place.mkdir()
+    server = RoadsteadServer(place / "data")
+    provider = oidc_provider.start(place, f"{server.url}{PATH}callback")
+    server.environment |= {
+        "ROADSTEAD_OIDC_ISSUER": provider.issuer,
+        "ROADSTEAD_OIDC_CLIENT_ID": "registry",
+        "ROADSTEAD_OIDC_CLIENT_SECRET": "registry-secret",
+        "ROADSTEAD_OIDC_SCOPES": "openid,profile,email,groups",
+        "ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.1/32",
+    }
+    try:
+        server.start()
+        yield server
+        assert server.stop() == 0, server.log.read_text()
+    finally:
+        provider.stop()
+
+
+def log_in(served: RoadsteadServer, browser: httpx2.Client, name: str, **parameters: str) -> httpx2.Response:
+    begun = browser.get(f"{served.url}{PATH}login", params=parameters)
+    assert begun.status_code == 302, begun.text
+    callback = f"{served.url}{PATH}callback"
+    return browser.get(oidc_provider.log_in(browser, begun.headers["location"], name, callback))
+
+
+def test_a_person_logs_in_with_a_browser(served: RoadsteadServer) -> None:
+    with httpx2.Client(timeout=30, trust_env=False) as browser:
+        answer = log_in(served, browser, "alice", next="/console")
+        assert answer.status_code == 200, answer.text
+        assert "url=/console" in answer.text
+        assert browser.cookies.get("roadstead_session")
+    exported = served.command("audit", "export", "--action", "cam:SingleSignOn").splitlines()
+    said = [json.loads(line)["Data"] for line in exported]
+    assert [entry["Groups"] for entry in said if entry["Subject"] == "alice"] == [["admins", "dev"]]
+
+
+def test_a_command_line_gets_a_key(served: RoadsteadServer) -> None:
+    verifier = "v" * 43
+    with httpx2.Client(timeout=30, trust_env=False) as browser:
+        answer = log_in(served, browser, "bob", port="40123", state="mine", challenge=challenge(verifier))
+        assert answer.status_code == 303, answer.text
+        target = urlsplit(answer.headers["location"])
+        assert target.netloc == "127.0.0.1:40123"
+        code = parse_qs(target.query)["code"][0]
+        taken = browser.post(f"{served.url}{PATH}key", json={"Code": code, "Verifier": verifier})
+    assert taken.status_code == 200, taken.text
+    assert set(taken.json()) == {"TmpSecretId", "TmpSecretKey", "Token", "ExpiredTime"}
+
+
+def test_the_command_line_waits_on_the_loopback(served: RoadsteadServer) -> None:
+    pages: list[str] = []
+
+    def browse(url: str) -> None:
+        with httpx2.Client(timeout=30, trust_env=False) as browser:
+            # What other pages of the same browser send to the port does not end the wait.
+            port = parse_qs(urlsplit(url).query)["port"][0]
+            pages.append(browser.get(f"http://127.0.0.1:{port}/?code=forged&state=x").text)
+            begun = browser.get(url)
+            callback = f"{served.url}{PATH}callback"
+            back = browser.get(oidc_provider.log_in(browser, begun.headers["location"], "bob", callback))
+            pages.append(browser.get(back.headers["location"]).text)
+
+    key = single_sign_on.log_in(served.url, browse, 60)
+    assert key.tmp_secret_id.startswith("AKID") and key.tmp_secret_key and key.token
+    assert ["not the login" in pages[0], "logged in" in pages[1]] == [True, True]
+
+
+def test_nobody_logs_in_at_the_browser(served: RoadsteadServer) -> None:
+    with pytest.raises(Unavailable, match="nobody has logged in"):
+        single_sign_on.log_in(served.url, lambda url: None, 0.2)
+
+
+def test_somebody_whom_the_provider_does_not_know(served: RoadsteadServer) -> None:
+    with httpx2.Client(timeout=30, trust_env=False) as browser:
+        begun = browser.get(f"{served.url}{PATH}login")
+        provider = urlsplit(begun.headers["location"])
+        made_up = {
+            "state": parse_qs(provider.query)["state"][0],
+            "code": "made-up",
+            "iss": f"http://{provider.netloc}",
+        }
+        answer = browser.get(f"{served.url}{PATH}callback", params=made_up)
+    assert answer.status_code == 401
+    assert "does not take the code" in answer.text
