@@ -100,7 +100,8 @@ class RegistryInfo(Wire, frozen=True, kw_only=True):
     token_valid_time: Annotated[int, Meta(description="Hours that a long-term credential is valid.")]
     internal_endpoint: Annotated[str, Meta(description="Private address; empty without a private entry.")] = ""
     tag_specification: Labels
-    expired_at: Annotated[datetime | None, Meta(description="When what is prepaid ends; null when nothing is.")]
+    # A text, because the API has an empty one here where there is no such time.
+    expired_at: Annotated[str, Meta(description="When what is prepaid ends (RFC 3339); empty when nothing is.")]
     pay_mod: Annotated[Literal[0, 1], Meta(description="0: pay as you go; 1: prepaid.")]
     renew_flag: RenewFlag
     deletion_protection: DeletionProtection
@@ -263,7 +264,7 @@ def _info(row: Instance, carried: dict[str, str], domain: str) -> RegistryInfo:
         enable_anonymous=row.anonymous_access,
         token_valid_time=LONG_TERM_HOURS,
         tag_specification=TagSpecification(tags=labels(carried)),
-        expired_at=row.expires_at,
+        expired_at=row.expires_at.isoformat(timespec="seconds") if row.expires_at is not None else "",
         pay_mod=1 if row.prepaid else 0,
         renew_flag=cast(RenewFlag, row.renew_flag),
         deletion_protection=row.deletion_protection,
@@ -330,12 +331,13 @@ async def modify_instance_storage(call: Call, request: ModifyInstanceStorage) ->
     )
 
 
-@operation(resource=_INSTANCE, changes=True, raises=(OperationRefused,))
+@operation(resource=_INSTANCE, changes=True)
 async def renew_instance(call: Call, request: RenewInstance) -> InstanceId:
-    """Keep for how long an instance is prepaid; nothing is charged."""
+    """Keep for how long an instance is prepaid; nothing is charged.
+
+    One that is not prepaid becomes so with either Flag, as the API's own sample renews such a one.
+    """
     row, given = call.here, request.registry_charge_prepaid
-    if request.flag == 0 and not row.prepaid:
-        raise OperationRefused(f"instance {row.name!r} is not prepaid: Flag 1 makes it so")
     begins = max(call.now, row.expires_at) if row.expires_at is not None else call.now
     await instances.modify(
         call.tx,
