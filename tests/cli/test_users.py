@@ -10,10 +10,9 @@ import pytest
 from roadstead.app import open_context
 from roadstead.config import Settings
 from roadstead.services.sessions import Attempt, log_in
-from tests.cli.test_main import Invoke, fails, folder, invoke, login_status, ok, parsed, table, without_settings
+from tests.cli.invoking import Invoke, fails, ok, parsed, table
+from tests.cli.test_main import login_status
 from tests.factories.accounts import origin
-
-__all__ = ["folder", "invoke", "without_settings"]
 
 
 def may_log_in(folder: Path, name: str, password: str) -> bool:

@@ -36,7 +36,15 @@ SELECTIONS = [
 ]
 
 
-@pytest.mark.parametrize("selection", SELECTIONS, ids=repr)
+def written(selection: Selection) -> str:
+    """The selection as a test's name: the same in every process, whatever the order of its sets."""
+    return " but ".join(
+        ",".join([*sorted(names.exact), *(f"{start}…" for start in names.starts), *names.patterns])
+        for names in (selection.shown, selection.hidden)
+    )
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=written)
 async def test_repositories_of_a_selection(database: Database, selection: Selection) -> None:
     scene = await set_up(database)
     async with database.write() as tx:
@@ -58,7 +66,7 @@ async def test_repositories_of_a_selection(database: Database, selection: Select
         Selection(Names(frozenset({"prod"}), ("a",))),
         Selection(Names(starts=("",)), Names(frozenset({"prod"}), (), ("?c",))),
     ],
-    ids=repr,
+    ids=written,
 )
 async def test_namespaces_and_instances_of_a_selection(database: Database, selection: Selection) -> None:
     scene = await set_up(database)
