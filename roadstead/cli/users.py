@@ -32,7 +32,7 @@ def create(
     remark: Annotated[str, typer.Option(help="What the user is for.")] = "",
     console: Annotated[bool, typer.Option("--console", help="May log in to the console, with a password.")] = False,
     ask: Ask = False,
-    key: Annotated[bool, typer.Option("--key", help="Make an API key too; it is shown this once.")] = False,
+    key: Annotated[bool, typer.Option("--api-key", help="Make an API key too; it is shown this once.")] = False,
 ) -> None:
     """Create a user, with a console password and an API key if asked for."""
     fields: dict[str, Any] = {"remark": remark, "console_login": int(console or ask), "use_api": int(key)}

@@ -49,7 +49,6 @@ _FORMS: dict[tuple[str, str], Form] = {
     ("RegionInfo", "CreatedAt"): _china,
     ("RegionInfo", "UpdatedAt"): _china,
     ("RegistryInfo", "CreatedAt"): _china,
-    ("RegistryInfo", "ExpiredAt"): _china,
     ("ReplicationRegistry", "CreatedAt"): _china,
     ("RepositoryInfo", "CreationTime"): _go,
     ("RepositoryInfo", "UpdateTime"): _go,
@@ -62,8 +61,6 @@ _FORMS: dict[tuple[str, str], Form] = {
 }
 # How a service writes the times of all other fields.
 _USUAL: dict[str, Form] = {"cam": _account}
-# Fields that are a text there even when there is nothing to say.
-_EMPTY = {("RegistryInfo", "ExpiredAt")}
 
 
 def cloud_answer(answer: Wire, service: str = "tcr") -> dict[str, Any]:
@@ -80,8 +77,6 @@ def _struct(value: msgspec.Struct, usual: Form) -> dict[str, Any]:
         inner = getattr(value, name)
         if isinstance(inner, datetime):
             inner = _FORMS.get((kind, encoded), usual)(inner)
-        elif inner is None and (kind, encoded) in _EMPTY:
-            inner = ""
         written[encoded] = _value(inner, usual)
     return written
 

@@ -25,7 +25,7 @@ def may_log_in(folder: Path, name: str, password: str) -> bool:
 
 def test_users(invoke: Invoke, folder: Path) -> None:
     assert ok(invoke("user", "list", "--data", folder)).startswith("No users yet.")
-    shown = ok(invoke("user", "create", "alice", "--console", "--key", "--remark", "shop team", "--data", folder))
+    shown = ok(invoke("user", "create", "alice", "--console", "--api-key", "--remark", "shop team", "--data", folder))
     words = shown.split()
     assert may_log_in(folder, "alice", words[words.index("Password") + 1])
     assert "may do nothing until a policy" in shown
