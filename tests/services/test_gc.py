@@ -196,7 +196,7 @@ async def test_a_hidden_repository_is_not_dropped_under_a_push(shop: Shop) -> No
         blob = await rows.find_held(tx, admitted.instance.id, "local", DIGEST, TWO, shop.clock())
     assert blob is not None
     async with shop.ctx.database.write() as tx:
-        repository = await open_for_push(tx, admitted, name, shop.clock(), visible=False)
+        repository = await open_for_push(shop.ctx, tx, admitted, name, shop.clock(), visible=False)
         await rows.hold(tx, repository, blob.id, shop.clock() + LONG)
         dropping = asyncio.ensure_future(gc._drop_repositories(shop.ctx))
         await asyncio.wait({dropping}, timeout=0.3)
@@ -211,7 +211,7 @@ async def test_a_namespace_stays_when_a_push_has_just_filled_it(shop: Shop) -> N
     async with shop.ctx.database.read() as tx:
         admitted = await admit_push(shop.ctx, tx, shop.asker, name)
     async with shop.ctx.database.write() as tx:
-        repository = await open_for_push(tx, admitted, name, shop.clock(), visible=True)
+        repository = await open_for_push(shop.ctx, tx, admitted, name, shop.clock(), visible=True)
         await repositories.modify(tx, repository, visible=True)
         deleting = asyncio.ensure_future(refusal(shop.call(delete_namespace, "brief/app")))
         await asyncio.wait({deleting}, timeout=0.3)
