@@ -59,7 +59,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   └── NotEmpty            412  FailedOperation.PreconditionFailed   DENIED
     ├── PreconditionFailed      412  FailedOperation.PreconditionFailed   DENIED
     ├── MethodUnsupported       405  UnsupportedOperation                 UNSUPPORTED
-    ├── OperationUnsupported    501  UnsupportedOperation                 UNSUPPORTED
+    ├── OperationUnsupported    400  UnsupportedOperation                 UNSUPPORTED
     ├── TooManyRequests         429  RequestLimitExceeded                 TOOMANYREQUESTS
     ├── Unavailable             503  ServiceUnavailable                   UNAVAILABLE
     │   └── OutboundFailed      502  ServiceUnavailable                   UNAVAILABLE

@@ -131,5 +131,5 @@ class MethodUnsupported(AppError):
 class OperationUnsupported(AppError):
     """An operation of the cloud's API that is not offered, or not yet; the message says what there is instead."""
 
-    cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 501
+    cloud, oci, status = "UnsupportedOperation", "UNSUPPORTED", 400
     remedy = "Do without it, or ask for it where the project takes wishes."
