@@ -51,6 +51,9 @@ from tests.metadata.scene import LATER, NOW, Scene, set_up, store_blob, store_ma
 SMALL = {"job_queues", "schema_version", "signing_keys", "sqlite_master"}
 # What a caller may see of names: one, all that begin with a text, and one pattern; and some that it may not.
 SEEN = Selection(Names(frozenset({"prod/web"}), ("shop/",), ("a*b",)), Names(starts=("shop/secret",)))
+# What somebody sees who may see a little of an instance or two.
+SOME = Selection(Names(frozenset({"tcr-first", "tcr-other"})))
+SOME_PAIRS = Selection(Names(frozenset({"tcr-first/prod"}), ("tcr-other/",)))
 DIGEST = str(Digest.of(b"layer"))
 SUBJECT = str(Digest.of(b"subject"))
 AFTER = LATER + timedelta(days=1)
@@ -180,7 +183,15 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "a page of repositories that a caller may see": lambda tx, s: repositories.page(
         tx, s.instance, last="a", most=9, selection=SEEN
     ),
-    "a page of instances that a caller may see": lambda tx, s: instances.page(tx, "a", 9, SEEN),
+    "a page of instances that a caller may see": lambda tx, s: instances.page(
+        tx, "a", 9, instances.Listed((SEEN, SEEN), "local", labels=[("team", None)])
+    ),
+    "the number of instances that a caller may see": lambda tx, s: instances.count(
+        tx, instances.Listed((SOME, SOME), registry_ids=["tcr-first"])
+    ),
+    "the namespaces of all instances": lambda tx, s: namespaces.everywhere(tx, "a/b", 9),
+    "the namespaces that a caller may see": lambda tx, s: namespaces.everywhere(tx, "a/b", 9, selection=SEEN),
+    "the number of namespaces that a caller may see": lambda tx, s: namespaces.count_everywhere(tx, SOME_PAIRS),
     "a blob that a caller may see": lambda tx, s: layers.find_held(
         tx, s.instance, "local", Digest.of(b"layer"), "", NOW, SEEN
     ),
