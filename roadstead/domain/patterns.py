@@ -8,7 +8,7 @@ alternatives do not count. Triggers, synchronization, retention and immutability
 the cloud's own library, which `docs/decisions/0016-patterns.md` compares point by point.
 
 Patterns come from users and are asked on every push, so a match takes time in proportion to the text, whatever the
-pattern: alternatives are written out, and what a star has taken up to the next part's first place is never given back.
+pattern: alternatives are written out, and what a star has taken up to the next part's first place is never given up.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\{(?:\\.|[^}\\])*\}|\*+|.", re.DO
 def _alternatives(level: str) -> list[str]:
     """The level once for each combination of its alternatives; raises PatternInvalid."""
     choices = []
-    for token in _TOKEN.findall(level):
-        if token in {"[", "{", "\\"}:
-            hint = "; alternatives cannot hold a slash" if token == "{" else ""
-            raise PatternInvalid(f"{level[:60]!r} has a {token} that does not end within its level{hint}")
-        if token.startswith("{") and "{" in token[1:]:
+    for piece in _TOKEN.findall(level):
+        if piece in {"[", "{", "\\"}:
+            hint = "; alternatives cannot hold a slash" if piece == "{" else ""
+            raise PatternInvalid(f"{level[:60]!r} has a {piece} that does not end within its level{hint}")
+        if piece.startswith("{") and "{" in piece[1:]:
             raise PatternInvalid(f"{level[:60]!r} has alternatives within alternatives")
-        choices.append(_parts(token) if token.startswith("{") else [token])
+        choices.append(_parts(piece) if piece.startswith("{") else [piece])
     if prod(map(len, choices)) > _MOST_ALTERNATIVES:
         raise PatternInvalid(f"{level[:60]!r} has too many alternatives: {_MOST_ALTERNATIVES} combinations may be")
     return ["".join(way) for way in product(*choices)]
@@ -123,11 +123,11 @@ def _path(levels: list[str]) -> str:
 def _level(level: str) -> str:
     """The regular expression of one level."""
     parts = [""]
-    for token in _TOKEN.findall(level):
-        if token.startswith("*"):
+    for piece in _TOKEN.findall(level):
+        if piece.startswith("*"):
             parts.append("")
         else:
-            parts[-1] += _one(token, level)
+            parts[-1] += _one(piece, level)
     first, *rest = parts
     if not rest:
         return first
@@ -135,12 +135,12 @@ def _level(level: str) -> str:
     return f"{first}{middle}[^/]*{rest[-1]}(?![^/])"
 
 
-def _one(token: str, level: str) -> str:
-    if token == "?":
+def _one(piece: str, level: str) -> str:
+    if piece == "?":
         return "[^/]"
-    if token.startswith("["):
-        return _class(token[1:-1], level)
-    return re.escape(token[1:] if token.startswith("\\") else token)
+    if piece.startswith("["):
+        return _class(piece[1:-1], level)
+    return re.escape(piece[1:] if piece.startswith("\\") else piece)
 
 
 def _class(body: str, level: str) -> str:
@@ -154,7 +154,7 @@ def _class(body: str, level: str) -> str:
 
 def _spans(body: str, level: str) -> Iterator[tuple[str, str]]:
     """The characters of a class, as spans."""
-    characters = [(token[-1], token == "-") for token in re.findall(r"\\.|.", body, re.DOTALL)]
+    characters = [(piece[-1], piece == "-") for piece in re.findall(r"\\.|.", body, re.DOTALL)]
     while characters:
         first = last = characters.pop(0)[0]
         if len(characters) > 1 and characters[0][1]:
