@@ -25,11 +25,11 @@ from roadstead.config import Settings
 from roadstead.domain.network import Proxies
 from roadstead.errors import AppError, InvalidInput, StartRefused
 from roadstead.http.entry import Entry
-from roadstead.jobs.queue import JobTable
+from roadstead.jobs.queue import JobTable, NoArguments
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, deletions, deployments, gc, single_sign_on
+from roadstead.services import audit, deletions, deliveries, deployments, gc, single_sign_on
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
@@ -40,13 +40,15 @@ from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
+from roadstead.services.triggering import TriggerMemory
 
 # How many jobs of each queue run at once, over all processes.
-QUEUES = {"collection": 1, "instances": 4}
+QUEUES = {"collection": 1, "instances": 4, "triggers": 32}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
 _AUDIT_SECONDS = 3600
+_WAKE_SECONDS = 300
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -95,6 +97,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             rights=RightsMemory(),
             key_uses=KeyUses(),
             refusals=Refusals(),
+            triggers=TriggerMemory(),
             passwords=Passwords(),
             outbound=outbound,
             oidc=oidc,
@@ -134,15 +137,20 @@ def job_table() -> JobTable[Context]:
     table.add(audit.forget_audit)
     table.add(deployments.deploy_instance)
     table.add(deletions.remove_instance)
+    table.add(deliveries.deliver)
+    table.add(deliveries.wake_receivers)
+    table.add(deliveries.forget_deliveries)
     return table
 
 
 def worker(ctx: Context) -> Worker[Context]:
     """The worker of one process."""
     schedules = [
-        every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments()),
-        every(6 * 3600, gc.prune_jobs, gc.NoArguments()),
-        every(_AUDIT_SECONDS, audit.forget_audit, gc.NoArguments()),
+        every(ctx.settings.collection.interval_seconds, gc.collect_garbage, NoArguments()),
+        every(6 * 3600, gc.prune_jobs, NoArguments()),
+        every(_AUDIT_SECONDS, audit.forget_audit, NoArguments()),
+        every(_WAKE_SECONDS, deliveries.wake_receivers, NoArguments()),
+        every(_AUDIT_SECONDS, deliveries.forget_deliveries, NoArguments()),
     ]
     return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 

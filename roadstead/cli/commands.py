@@ -24,6 +24,7 @@ from roadstead.cli import (
     service_accounts,
     storage,
     tags,
+    triggers,
     users,
 )
 from roadstead.cli.options import Options
@@ -54,6 +55,7 @@ app.command("can-i", epilog="Example: roadstead can-i alice pull shop/frontend")
 app.add_typer(users.commands, name="user")
 app.add_typer(access_keys.commands, name="key")
 app.add_typer(service_accounts.commands, name="serviceaccount")
+app.add_typer(triggers.commands, name="trigger")
 app.add_typer(audit.commands, name="audit")
 
 

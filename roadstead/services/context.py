@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadstead.blobs.store import BlobStore
 from roadstead.clients.oidc import OidcClient
@@ -23,6 +23,9 @@ from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
+
+if TYPE_CHECKING:
+    from roadstead.services.triggering import TriggerMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Context:
     rights: RightsMemory
     key_uses: KeyUses
     refusals: Refusals
+    triggers: TriggerMemory
     passwords: Passwords
     outbound: Outbound
     oidc: OidcClient

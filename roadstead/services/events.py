@@ -1,4 +1,4 @@
-"""What happened, told once: an event row, its audit entry, and the jobs that follow, in the change's transaction."""
+"""What happened, told once: event row, audit entry and the deliveries that follow, in the change's transaction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import ClassVar
 import msgspec
 
 from roadstead.domain.identity import Caller
+from roadstead.domain.payloads import Resource
 from roadstead.metadata import audit
 from roadstead.metadata.audit import AuditEntry
 from roadstead.metadata.database import Tx
+from roadstead.services.context import Context
+from roadstead.services.triggering import Told, follow
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +30,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """The resource that permission checks and audit know it by."""
         return f"repository/{registry_id}/{self.repository or self.namespace}"
 
+    def resources(self) -> list[Resource]:
+        """What triggers tell their receivers of it; nothing for an event that no trigger knows."""
+        return []
+
 
 class ImagePushed(Event, frozen=True, kw_only=True):
     """A manifest was accepted; one event per tag, or one without a tag."""
@@ -38,6 +45,24 @@ class ImagePushed(Event, frozen=True, kw_only=True):
     media_type: str
     tag: str = ""
 
+    def resources(self) -> list[Resource]:
+        """The tag; receivers hear nothing of a push without one, which members of an index are."""
+        return [Resource(self.tag, self.digest)] if self.tag else []
+
+
+class ImagePulled(Event, frozen=True, kw_only=True):
+    """A client has pulled a manifest, by tag or by digest."""
+
+    kind = "pullImage"
+    action = "tcr:PullRepository"
+
+    digest: str
+    tag: str = ""
+
+    def resources(self) -> list[Resource]:
+        """The tag, or the digest alone."""
+        return [Resource(self.tag, self.digest)]
+
 
 class ImageDeleted(Event, frozen=True, kw_only=True):
     """Tags, or a manifest with all its tags, or a repository's tags, are gone."""
@@ -47,6 +72,54 @@ class ImageDeleted(Event, frozen=True, kw_only=True):
 
     digest: str = ""
     tags: list[str] = msgspec.field(default_factory=list)
+    # For each tag what it stood for, where that is not `digest`.
+    digests: list[str] = msgspec.field(default_factory=list)
+
+    def resources(self) -> list[Resource]:
+        """Each deleted tag, or the digest of what had none."""
+        if not self.tags:
+            return [Resource("", self.digest)] if self.digest else []
+        stood_for = self.digests or [self.digest] * len(self.tags)
+        return [Resource(tag, digest) for tag, digest in zip(self.tags, stood_for, strict=True)]
+
+
+class ChartUploaded(Event, frozen=True, kw_only=True):
+    """A version of a chart was accepted; `repository` is the chart's full name."""
+
+    kind = "uploadChart"
+    action = "tcr:CreateHelmChart"
+
+    version: str
+
+    def resources(self) -> list[Resource]:
+        """The version."""
+        return [Resource(self.version)]
+
+
+class ChartDownloaded(Event, frozen=True, kw_only=True):
+    """A client has downloaded a version of a chart."""
+
+    kind = "downloadChart"
+    action = "tcr:DescribeHelmCharts"
+
+    version: str
+
+    def resources(self) -> list[Resource]:
+        """The version."""
+        return [Resource(self.version)]
+
+
+class ChartDeleted(Event, frozen=True, kw_only=True):
+    """Versions of a chart are gone."""
+
+    kind = "deleteChart"
+    action = "tcr:DeleteHelmChart"
+
+    versions: list[str]
+
+    def resources(self) -> list[Resource]:
+        """Each version."""
+        return [Resource(version) for version in self.versions]
 
 
 class RepositoryCreated(Event, frozen=True, kw_only=True):
@@ -73,8 +146,10 @@ class Place:
     registry_id: str
 
 
-async def record(tx: Tx, place: Place, caller: Caller, event: Event, now: datetime, *, audited: bool = True) -> int:
-    """The event is in the log and the audit if and only if the transaction commits; its id.
+async def record(
+    ctx: Context, tx: Tx, place: Place, caller: Caller, event: Event, now: datetime, *, audited: bool = True
+) -> int:
+    """The event is in the log and the audit, and its deliveries are entered, if the transaction commits; its id.
 
     Within an operation, whose own entry says the same, `audited` is False.
     """
@@ -97,6 +172,17 @@ async def record(tx: Tx, place: Place, caller: Caller, event: Event, now: dateti
             instance_id=place.instance_id,
         )
         await audit.add_entry(tx, entry)
+    told = Told(
+        instance_id=place.instance_id,
+        registry_id=place.registry_id,
+        event_id=event_id,
+        kind=event.kind,
+        repository=event.repository,
+        resources=event.resources(),
+        caller=caller,
+        at=now,
+    )
+    await follow(ctx, tx, told)
     return event_id
 
 

@@ -168,7 +168,7 @@ async def put(ctx: Context, asker: Asker, name: RepositoryName, incoming: Incomi
         if manifest_id is None:
             raise ReferenceUnknown("a layer was collected while the image was pushed; push the image again")
         await _tag(tx, repository_id, manifest_id, tags, now)
-        await _record_push(tx, admitted, name, digest, manifest.media_type, tags, now)
+        await _record_push(ctx, tx, admitted, name, digest, manifest.media_type, tags, now)
     return Pushed(digest, manifest.subject, tags, tuple(missing))
 
 
@@ -278,6 +278,7 @@ async def _tag(tx: Tx, repository_id: int, manifest_id: int, tags: Sequence[str]
 
 
 async def _record_push(
+    ctx: Context,
     tx: Tx,
     admitted: Admitted,
     name: RepositoryName,
@@ -290,7 +291,7 @@ async def _record_push(
         event = ImagePushed(
             namespace=name.namespace, repository=str(name), digest=str(digest), media_type=media_type, tag=tag
         )
-        await record(tx, admitted.place, admitted.caller, event, now)
+        await record(ctx, tx, admitted.place, admitted.caller, event, now)
 
 
 async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: str) -> None:
@@ -311,7 +312,7 @@ async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: st
             event = await remove_manifest(ctx, tx, name, repository_id, reference, now)
         else:
             event = await remove_tag(tx, name, repository_id, reference)
-        await record(tx, admitted.place, admitted.caller, event, now)
+        await record(ctx, tx, admitted.place, admitted.caller, event, now)
 
 
 async def remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str) -> ImageDeleted:
