@@ -1,4 +1,4 @@
-"""Triggers by operation: kept as they were written, their secrets shown nowhere, their log, test and sending again."""
+"""Triggers by operation: kept as written, their secrets shown nowhere, their log, test and sending again."""
 
 from __future__ import annotations
 
