@@ -173,9 +173,8 @@ async def next_due(tx: Tx, trigger_id: int, place: int) -> datetime | None:
 async def overdue(tx: Tx, before: datetime, most: int) -> list[tuple[int, int]]:
     """Up to `most` receivers, trigger and place, that have lanes which were due before that time."""
     c = trigger_lanes.c
-    late = sa.select(c.trigger_id, c.target).where(c.next_at < before).order_by(c.next_at).limit(most).subquery()
-    rows = await tx.all(sa.select(late.c.trigger_id, late.c.target).distinct())
-    return [(row.trigger_id, row.target) for row in rows]
+    late = sa.select(c.trigger_id, c.target).where(c.next_at < before).order_by(c.next_at).limit(most)
+    return list(dict.fromkeys((row.trigger_id, row.target) for row in await tx.all(late)))
 
 
 async def first(tx: Tx, trigger_id: int, place: int, lane: str) -> Delivery | None:

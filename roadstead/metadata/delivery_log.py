@@ -50,7 +50,7 @@ async def page(tx: Tx, wanted: Wanted, *, before: int, most: int, skip: int = 0)
 
 async def count(tx: Tx, wanted: Wanted) -> int:
     """How many deliveries `page` would give in all, up to MOST_COUNTED."""
-    some = sa.select(deliveries.c.id).where(*wanted.conditions()).limit(MOST_COUNTED).subquery()
+    some = sa.select(deliveries.c.id).where(*wanted.conditions()).limit(MOST_COUNTED).subquery("counted")
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(some)))
 
 

@@ -10,61 +10,16 @@ import pytest
 
 from roadstead.metadata import deliveries, delivery_log, triggers
 from roadstead.metadata.database import Database
-from roadstead.metadata.deliveries import Attempt, Delivery, Target
+from roadstead.metadata.deliveries import Attempt, Target
 from roadstead.metadata.delivery_log import Wanted
-from roadstead.metadata.triggers import Trigger
+from tests.metadata.delivery_rows import delivery, trigger
 from tests.metadata.scene import LATER, NOW, Scene, set_up
-
-
-def row(scene: Scene, name: str = "deploy") -> Trigger:
-    return Trigger(
-        id=0,
-        instance_id=scene.instance,
-        namespace_id=scene.namespace,
-        name=name,
-        description="",
-        enabled=True,
-        events="pushImage",
-        condition="",
-        targets=b"sealed",
-        target_count=1,
-        format="default",
-        secret=None,
-        operator_pattern="",
-        product="",
-        preheat_region="",
-        failing_since=None,
-        created_at=NOW,
-        updated_at=NOW,
-        namespace="prod",
-    )
-
-
-def delivery(scene: Scene, trigger_id: int, lane: str = "prod/web") -> Delivery:
-    return Delivery(
-        id=0,
-        instance_id=scene.instance,
-        trigger_id=trigger_id,
-        namespace_id=scene.namespace,
-        target=0,
-        lane=lane,
-        event_id=1,
-        event="pushImage",
-        uuid="u",
-        state="pending",
-        attempts=0,
-        give_up_at=LATER,
-        format="default",
-        body="{}",
-        created_at=NOW,
-        updated_at=NOW,
-    )
 
 
 async def prepared(database: Database) -> tuple[Scene, int]:
     scene = await set_up(database)
     async with database.write() as tx:
-        trigger_id = await triggers.add(tx, row(scene))
+        trigger_id = await triggers.add(tx, trigger(scene))
     assert trigger_id is not None
     return scene, trigger_id
 
@@ -82,13 +37,13 @@ async def test_a_trigger_is_kept_and_its_change_noticed(database: Database) -> N
     async with database.write() as tx:
         first = await triggers.revision(tx, scene.instance)
         found = await triggers.get(tx, trigger_id)
-        assert found == replace(row(scene), id=trigger_id) and first is not None
+        assert found == replace(trigger(scene), id=trigger_id) and first is not None
         await triggers.modify(tx, replace(found, enabled=False, target_count=2))
         assert await triggers.revision(tx, scene.instance) == first + 1
         assert await triggers.enabled_ones(tx, scene.instance) == []
         assert await deliveries.target(tx, trigger_id, 1) == Target(0, None, None)
-        assert await triggers.add(tx, row(scene)) is None, "the name is taken"
-        wide = replace(row(scene), namespace_id=None)
+        assert await triggers.add(tx, trigger(scene)) is None, "the name is taken"
+        wide = replace(trigger(scene), namespace_id=None)
         assert await triggers.add(tx, wide) is not None
         assert await triggers.add(tx, wide) is None
         await triggers.remove(tx, found)
