@@ -138,7 +138,7 @@ class DeliveryAttempts(PageAnswer, frozen=True, kw_only=True):
     attempts: Annotated[list[DeliveryAttempt], Meta(description="The attempts, in order.")]
 
 
-@operation(resource=NAMESPACE, changes=False, raises=(NamespaceUnknown, TriggerUnknown))
+@operation(resource=NAMESPACE, changes=False, paging="record", raises=(NamespaceUnknown, TriggerUnknown))
 async def describe_delivery_attempts(call: Call, request: DescribeDeliveryAttempts) -> DeliveryAttempts:
     """List the attempts of a delivery: request, answer, duration and error of each."""
     await existing(call, request.namespace, request.id)

@@ -64,7 +64,7 @@ ROLES = {
     ),
     "reader": Role(
         lambda registry: rights(allow(["tcr:Describe*", "tcr:Check*", "tcr:Get*", "tcr:PullRepository"], "*")),
-        lambda op, request: op.service == "tcr" and not op.changes,
+        lambda op, request: op.service == "tcr" and not op.changes and not op.name.startswith("Test"),
     ),
     "stranger": Role(lambda registry: NOTHING, lambda op, request: False),
 }

@@ -27,6 +27,7 @@ from roadstead.services.registries import Prepaid
 from roadstead.services.resource_tags import ReplacedTag
 from roadstead.services.service_accounts import Permission
 from roadstead.services.table import OPERATIONS
+from roadstead.services.triggers import WebhookTarget, WebhookTrigger
 from tests.factories.accounts import (
     nobody,
     owner_asker,
@@ -37,6 +38,13 @@ from tests.factories.accounts import (
 )
 from tests.factories.pushes import push_image
 
+TRIGGER = WebhookTrigger(
+    name="deploy",
+    targets=[WebhookTarget(address="http://127.0.0.1:9/")],
+    event_types=["pushImage"],
+    condition="",
+    enabled=True,
+)
 # What a request's fields say, unless an operation needs something else to succeed.
 USUAL: dict[str, Any] = {
     "namespace_name": "library",
@@ -65,6 +73,8 @@ USUAL: dict[str, Any] = {
     "target_storage_name": "bucket",
     "wanted_id": "tcr-nothing",
     "flag": 1,
+    "namespace": "library",
+    "trigger": TRIGGER,
     "policy_index": 0,
     "security_group_policy_set": [PolicyEntry(cidr_block="192.0.2.0/24")],
     "reference": "latest",
@@ -84,12 +94,16 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateRepository": {"repository_name": "fresh"},
     "ModifyInstanceToken": {"enable": False},
     "CreateSecurityPolicy": {"cidr_block": "198.51.100.0/24"},
+    # Those that have failed, of which there are none; what is on its way is not sent again.
+    "SendAgain": {"log_id": None},
+    "CreateWebhookTrigger": {"trigger": msgspec.structs.replace(TRIGGER, name="fresh")},
     "AddUser": {"name": "fresh", "console_login": 1, "use_api": 1},
     "DeleteUser": {"force": 1},
     "CreateServiceAccount": {"name": "fresh", "duration": 30},
     "GetSecurityLastUsed": {"secret_id_list": ["AKIDx"]},
     # A namespace that the caller may not see reads like one that does not exist.
     "DescribeRepositories": {"namespace_name": None},
+    "DescribeWebhookTrigger": {"namespace": None},
     "CreatePolicy": {"policy_name": "fresh"},
     "CreateGroup": {"group_name": "fresh"},
     "SimulatePolicy": {"policy_document": None, "group_id": None},
@@ -103,7 +117,7 @@ KINDS = {
     "cloudaudit": {"audit"},
     "tag": {"instance"},
 }
-READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate")
+READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Test")
 
 # What the owner meets where the operation has no success on this registry.
 ALWAYS: dict[str, type[AppError]] = {
@@ -121,8 +135,9 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     """There is one of everything that requests speak of; values that only the registry knows."""
     instance = await ctx.instances.find("default")
     registry = instance.row.registry_id
-    await push_image(ctx, await owner_asker(ctx), "library/web", "latest")
     caller = await local_owner(ctx)
+    trigger = await prepare_trigger(ctx, caller, registry)
+    await push_image(ctx, await owner_asker(ctx), "library/web", "latest")
     create = OPERATIONS["CreateNamespace"]
     await run(ctx, caller, create, create.request(registry_id=registry, namespace_name="empty"))
     await run(
@@ -145,9 +160,27 @@ async def prepare(ctx: Context) -> dict[str, Any]:
         "token_id": token.token_id,
         "request_id": caller.origin.request_id,
         "access_key_id": user.secret_id,
+        "id": trigger,
+        "log_id": await delivery_of(ctx, caller, registry),
         "resource": f"qcs::tcr::uin/:instance/{registry}",
         **await prepare_access(ctx, caller, user.uin),
     }
+
+
+async def prepare_trigger(ctx: Context, caller: Caller, registry: str) -> int:
+    """There is a trigger; its number."""
+    create = OPERATIONS["CreateWebhookTrigger"]
+    asked = create.request(registry_id=registry, namespace="library", trigger=TRIGGER)
+    number: int = (await run(ctx, caller, create, asked)).trigger.id
+    return number
+
+
+async def delivery_of(ctx: Context, caller: Caller, registry: str) -> int:
+    """The number of the delivery that the push of the image has asked for."""
+    look = OPERATIONS["DescribeWebhookTriggerLog"]
+    (entry,) = (await run(ctx, caller, look, look.request(registry_id=registry, namespace="library"))).logs
+    number: int = entry.id
+    return number
 
 
 async def prepare_access(ctx: Context, caller: Caller, uin: int) -> dict[str, Any]:
@@ -179,6 +212,8 @@ async def prepare_access(ctx: Context, caller: Caller, uin: int) -> dict[str, An
 
 def request_for(op: AnyOperation, known: dict[str, Any]) -> Wire:
     values = {**USUAL, **known, **UNUSUAL.get(op.name, {})}
+    if op.name == "ModifyWebhookTrigger":
+        values["trigger"] = msgspec.structs.replace(TRIGGER, id=values["id"])
     for listed in {"DeletePolicy": ["policy_id"], "DeletePolicyVersion": ["version_id"]}.get(op.name, ()):
         values[listed] = [values[listed]]
     fields = msgspec.structs.fields(op.request)
