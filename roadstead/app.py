@@ -36,6 +36,7 @@ from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.passwords import Passwords
+from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
@@ -46,6 +47,7 @@ QUEUES = {"collection": 1, "instances": 4}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
+_PULL_SECONDS = 1
 _AUDIT_SECONDS = 3600
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -95,6 +97,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             rights=RightsMemory(),
             key_uses=KeyUses(),
             refusals=Refusals(),
+            pulls=Pulls(),
             passwords=Passwords(),
             outbound=outbound,
             oidc=oidc,
@@ -102,7 +105,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         try:
             yield ctx
         finally:
-            await _last_refusals(ctx)
+            await _last_notes(ctx)
     finally:
         await outbound.close()
         await store.close()
@@ -119,11 +122,13 @@ def _callers_out(settings: Settings, clock: Callable[[], datetime]) -> tuple[Out
     return outbound, OidcClient(outbound, settings.oidc, single_sign_on.secret_of(settings.oidc), clock)
 
 
-async def _last_refusals(ctx: Context) -> None:
-    try:
-        await ctx.refusals.write_down(ctx.database)
-    except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
-        _log.exception("the last refused attempts could not be audited")
+async def _last_notes(ctx: Context) -> None:
+    """What waits in memory is written down, as far as the database lets it."""
+    for notes in (ctx.pulls, ctx.refusals):
+        try:
+            await notes.write_down(ctx.database)
+        except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
+            _log.exception("what was last noted is lost", notes=type(notes).__name__)
 
 
 def job_table() -> JobTable[Context]:
@@ -185,6 +190,7 @@ async def _background(ctx: Context) -> AsyncIterator[None]:
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.logins.write_down, ctx.database))),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.key_uses.write_down, ctx.database))),
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
+        asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx.database))),
     ]
     try:
         yield

@@ -51,6 +51,8 @@ def _table(rows: Sequence[Any], columns: Sequence[tuple[str, str]]) -> Table:
 
 
 def _cell(value: object) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return time_text(value) if isinstance(value, datetime) else str(value)

@@ -19,6 +19,7 @@ from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.passwords import Passwords
+from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
@@ -45,6 +46,7 @@ class Context:
     rights: RightsMemory
     key_uses: KeyUses
     refusals: Refusals
+    pulls: Pulls
     passwords: Passwords
     outbound: Outbound
     oidc: OidcClient

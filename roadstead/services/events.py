@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -39,6 +40,19 @@ class ImagePushed(Event, frozen=True, kw_only=True):
     tag: str = ""
 
 
+class ImagePulled(Event, frozen=True, kw_only=True):
+    """A client was given a manifest; without a tag when it asked for a digest and had not asked for a tag before."""
+
+    kind = "pullImage"
+    action = "tcr:PullRepository"
+
+    digest: str
+    media_type: str
+    tag: str = ""
+    # More than one when the client pulled the same so often within a second that not each pull has its own event.
+    pulls: int = 1
+
+
 class ImageDeleted(Event, frozen=True, kw_only=True):
     """Tags, or a manifest with all its tags, or a repository's tags, are gone."""
 
@@ -73,21 +87,43 @@ class Place:
     registry_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event with where, by whom and when."""
+
+    place: Place
+    operator: str
+    event: Event
+    at: datetime
+
+
+async def record_all(tx: Tx, happened: Sequence[Happened]) -> list[int]:
+    """The events are in the log, in this order, if and only if the transaction commits; their ids.
+
+    Every event comes through here, and after the change that it tells of: the event stream counts on a transaction
+    that takes an id having written something before.
+    """
+    rows = [
+        {
+            "instance_id": each.place.instance_id,
+            "kind": each.event.kind,
+            "operator": each.operator,
+            "occurred_at": each.at,
+            "data": msgspec.json.encode(each.event).decode(),
+        }
+        for each in happened
+    ]
+    return await audit.add_events(tx, rows)
+
+
 async def record(tx: Tx, place: Place, caller: Caller, event: Event, now: datetime, *, audited: bool = True) -> int:
     """The event is in the log and the audit if and only if the transaction commits; its id.
 
     Within an operation, whose own entry says the same, `audited` is False.
     """
-    data = msgspec.json.encode(event).decode()
-    event_id = await audit.add_event(
-        tx,
-        instance_id=place.instance_id,
-        kind=event.kind,
-        operator=caller.name,
-        occurred_at=now,
-        data=data,
-    )
+    (event_id,) = await record_all(tx, [Happened(place, caller.name, event, now)])
     if audited:
+        data = msgspec.json.encode(event).decode()
         entry = audit_entry(
             caller,
             action=event.action,
