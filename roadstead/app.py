@@ -29,8 +29,9 @@ from roadstead.jobs.queue import JobTable
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, deletions, deployments, gc, single_sign_on
+from roadstead.services import audit, deletions, deployments, event_log, gc, single_sign_on
 from roadstead.services.context import Context
+from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
@@ -98,6 +99,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             key_uses=KeyUses(),
             refusals=Refusals(),
             pulls=Pulls(),
+            feed=EventFeed(database, settings.events.streams),
             passwords=Passwords(),
             outbound=outbound,
             oidc=oidc,
@@ -137,6 +139,7 @@ def job_table() -> JobTable[Context]:
     table.add(gc.collect_garbage)
     table.add(gc.prune_jobs)
     table.add(audit.forget_audit)
+    table.add(event_log.forget_events)
     table.add(deployments.deploy_instance)
     table.add(deletions.remove_instance)
     return table
@@ -148,6 +151,7 @@ def worker(ctx: Context) -> Worker[Context]:
         every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments()),
         every(6 * 3600, gc.prune_jobs, gc.NoArguments()),
         every(_AUDIT_SECONDS, audit.forget_audit, gc.NoArguments()),
+        every(_AUDIT_SECONDS, event_log.forget_events, gc.NoArguments()),
     ]
     return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 
@@ -158,6 +162,7 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._entry: ASGIApp | None = None
+        self._ctx: Context | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The request has been answered, or the process has started and stopped."""
@@ -166,11 +171,16 @@ class Application:
         elif self._entry is not None:
             await self._entry(scope, receive, send)
 
+    def stopping(self) -> None:
+        """Requests that would go on for ever end: the process is to stop."""
+        if self._ctx is not None:
+            self._ctx.feed.close()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             async with open_context(self._settings) as ctx, _background(ctx):
-                self._entry = Entry(ctx)
+                self._ctx, self._entry = ctx, Entry(ctx)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except AppError as error:

@@ -176,6 +176,13 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, _says("Days that entries of the audit are kept; 0 keeps them for ever", ge=0)] = 90
 
 
+class Events(Struct, frozen=True, forbid_unknown_fields=True):
+    """The log of what happened, from which triggers and event streams live."""
+
+    days: Annotated[int, _says("Days that events are kept; 0 keeps them for ever", ge=0)] = 90
+    streams: Annotated[int, _says("Most event streams that one process has open at once", ge=1)] = 100
+
+
 class Client(Struct, frozen=True, forbid_unknown_fields=True):
     """Where commands go, when not to the registry on this machine."""
 
@@ -281,6 +288,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     network: Network = msgspec.field(default_factory=Network)
     audit: Audit = msgspec.field(default_factory=Audit)
+    events: Events = msgspec.field(default_factory=Events)
     client: Client = msgspec.field(default_factory=Client)
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     oidc: Oidc = msgspec.field(default_factory=Oidc)

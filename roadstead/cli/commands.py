@@ -14,6 +14,7 @@ from roadstead.cli import (
     audit,
     call,
     credentials,
+    events,
     groups,
     instances,
     namespaces,
@@ -55,6 +56,7 @@ app.add_typer(users.commands, name="user")
 app.add_typer(access_keys.commands, name="key")
 app.add_typer(service_accounts.commands, name="serviceaccount")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(events.commands, name="events")
 
 
 def _version(wanted: bool) -> None:

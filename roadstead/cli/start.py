@@ -52,7 +52,8 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         from roadstead.http.server import server_config
 
         set_up_logging(settings)
-        await serve_http(server_config(Application(settings), settings), [twin(listener)])
+        app = Application(settings)
+        await serve_http(server_config(app, settings), [twin(listener)], stopping=app.stopping)
 
     return Supervisor(process_count(settings), work, load=lambda: load_for(settings), prepare=prepare).run()
 

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
 from roadstead.errors import AppError
-from roadstead.http import actions, api, health, oci, openapi, session, single_sign_on, token, welcome
+from roadstead.http import actions, api, event_stream, health, oci, openapi, session, single_sign_on, token, welcome
 from roadstead.http.errors import fault, render_action, render_oci, render_page, render_problem, unknown_path
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
@@ -108,6 +108,7 @@ async def _nowhere(exchange: Exchange) -> None:
 _REGISTRY = _Door(identity.Door.REGISTRY, oci.serve, oci.refuse)
 _TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
 _API = _Door(identity.Door.API, api.serve, render_problem)
+_EVENTS = _Door(identity.Door.API, event_stream.serve, render_problem)
 _SESSION = _Door(identity.Door.API, session.serve, render_problem)
 _SINGLE_SIGN_ON = _Door(identity.Door.API, single_sign_on.serve, render_page)
 _OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
@@ -124,6 +125,8 @@ def _door(scope: Scope) -> _Door:
         return _SINGLE_SIGN_ON
     if path == session.PATH or path.startswith(f"{session.PATH}/"):
         return _SESSION
+    if path == event_stream.PATH:
+        return _EVENTS
     if path.startswith("/api/v1/") or path == "/api/v1":
         return _API
     if path == "/":

@@ -14,6 +14,7 @@ from roadstead.config import Settings
 from roadstead.domain.network import Proxies
 from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
+from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
@@ -47,6 +48,7 @@ class Context:
     key_uses: KeyUses
     refusals: Refusals
     pulls: Pulls
+    feed: EventFeed
     passwords: Passwords
     outbound: Outbound
     oidc: OidcClient

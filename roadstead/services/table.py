@@ -13,6 +13,7 @@ from roadstead.services import (
     credentials,
     deletions,
     deployments,
+    event_log,
     federation,
     groups,
     manifests,
@@ -55,6 +56,7 @@ SERVICES: tuple[ModuleType, ...] = (
     groups,
     simulation,
     audit,
+    event_log,
 )
 
 
