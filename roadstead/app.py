@@ -36,6 +36,7 @@ from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
+from roadstead.services.meters import Meters
 from roadstead.services.passwords import Passwords
 from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
@@ -49,6 +50,7 @@ _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
 _PULL_SECONDS = 1
+_METER_SECONDS = 5
 _AUDIT_SECONDS = 3600
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -69,6 +71,10 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         proxies = Proxies.of(settings.network.proxies)
     except InvalidInput as error:
         raise StartRefused(f"configuration: network.proxies: {error.message}") from error
+    try:
+        Proxies.of(settings.metrics.allow)
+    except InvalidInput as error:
+        raise StartRefused(f"configuration: metrics.allow: {error.message}") from error
     outbound, oidc = _callers_out(settings, clock)
     try:
         settings.folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +106,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             refusals=Refusals(),
             pulls=Pulls(),
             feed=EventFeed(database, settings.events.streams),
+            meters=Meters(settings.folder),
             passwords=Passwords(),
             outbound=outbound,
             oidc=oidc,
@@ -179,7 +186,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with open_context(self._settings) as ctx, _background(ctx):
+            async with open_context(self._settings) as ctx, _background(ctx, working=ctx.settings.workers.in_server):
                 self._ctx, self._entry = ctx, Entry(ctx)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -191,25 +198,37 @@ class Application:
 
 
 @asynccontextmanager
-async def _background(ctx: Context) -> AsyncIterator[None]:
-    """Jobs are worked off and signing keys kept fresh as long as the block lasts."""
-    jobs = worker(ctx)
-    working = asyncio.create_task(jobs.run())
+async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
+    """As long as the block lasts notes are written down, signing keys kept fresh and, if wanted, jobs worked off."""
+    jobs = worker(ctx) if working else None
+    running = None if jobs is None else asyncio.create_task(jobs.run())
+    if jobs is not None:
+        ctx.meters.watch(jobs.metrics)
     repeated = [
         asyncio.create_task(_repeat(_KEY_SECONDS, ctx.keys.refresh)),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.logins.write_down, ctx.database))),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.key_uses.write_down, ctx.database))),
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
+        asyncio.create_task(_repeat(_METER_SECONDS, ctx.meters.write_down)),
         asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx.database))),
     ]
     try:
         yield
     finally:
-        jobs.stop()
+        if jobs is not None:
+            jobs.stop()
         for task in repeated:
             task.cancel()
         await asyncio.gather(*repeated, return_exceptions=True)
-        await working
+        if running is not None:
+            await running
+        await ctx.meters.write_down()
+
+
+async def work_off(settings: Settings, stop: asyncio.Event) -> None:
+    """Jobs were worked off without serving until `stop` was set; those that ran had time to end."""
+    async with open_context(settings) as ctx, _background(ctx, working=True):
+        await stop.wait()
 
 
 async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -183,6 +183,22 @@ class Events(Struct, frozen=True, forbid_unknown_fields=True):
     streams: Annotated[int, _says("Most event streams that one process has open at once", ge=1)] = 100
 
 
+class Workers(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who works off jobs."""
+
+    in_server: Annotated[
+        bool, _says("Whether serving processes do; off: `roadstead worker` must run, on as many hosts as you like")
+    ] = True
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """What monitoring may read at `/metrics`."""
+
+    allow: Annotated[
+        tuple[str, ...], _says("Addresses or CIDRs of clients that may read it, beside those on this host")
+    ] = ()
+
+
 class Client(Struct, frozen=True, forbid_unknown_fields=True):
     """Where commands go, when not to the registry on this machine."""
 
@@ -289,6 +305,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = msgspec.field(default_factory=Network)
     audit: Audit = msgspec.field(default_factory=Audit)
     events: Events = msgspec.field(default_factory=Events)
+    workers: Workers = msgspec.field(default_factory=Workers)
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
     client: Client = msgspec.field(default_factory=Client)
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     oidc: Oidc = msgspec.field(default_factory=Oidc)

@@ -17,6 +17,7 @@ from roadstead.cli import (
     events,
     groups,
     instances,
+    jobs,
     namespaces,
     networks,
     policies,
@@ -26,6 +27,7 @@ from roadstead.cli import (
     storage,
     tags,
     users,
+    worker,
 )
 from roadstead.cli.options import Options
 
@@ -57,6 +59,8 @@ app.add_typer(access_keys.commands, name="key")
 app.add_typer(service_accounts.commands, name="serviceaccount")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(events.commands, name="events")
+app.add_typer(jobs.commands, name="job")
+app.command("worker", epilog="Example: roadstead worker --data /srv/registry")(worker.worker)
 
 
 def _version(wanted: bool) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from roadstead.cli.options import Options
 from roadstead.cli.profile import chosen
-from roadstead.config import load
+from roadstead.config import Settings, load
 from roadstead.domain.identity import Caller
 from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
 from roadstead.services.context import Context
@@ -36,6 +36,12 @@ async def opened(options: Options) -> AsyncIterator[Context]:
     """The registry's parts, without serving; raises StartRefused when the data folder was never started."""
     from roadstead.app import open_context
 
+    async with open_context(configured(options)) as ctx:
+        yield ctx
+
+
+def configured(options: Options) -> Settings:
+    """The settings of the registry on this machine; raises StartRefused when its data folder was never started."""
     if options.server is not None:
         raise InvalidInput("this command works on the stored bytes themselves: run it where the server runs")
     settings = load(options.config, options={"data": options.data})
@@ -44,8 +50,7 @@ async def opened(options: Options) -> AsyncIterator[Context]:
             f"there is no registry in {settings.folder}; name its folder with --data, start one: roadstead serve, "
             "or log in to a server: roadstead login URL"
         )
-    async with open_context(settings) as ctx:
-        yield ctx
+    return settings
 
 
 class Way(Protocol):

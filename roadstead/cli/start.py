@@ -41,7 +41,9 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
     async def prepare() -> None:
         from roadstead.app import open_context
         from roadstead.services.accounts import first_start
+        from roadstead.services.meters import forget
 
+        forget(settings.folder)
         async with open_context(settings) as ctx:
             made = await first_start(ctx)
         _announce(settings, host, port, made)

@@ -19,6 +19,7 @@ from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
+from roadstead.services.meters import Meters
 from roadstead.services.passwords import Passwords
 from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
@@ -49,6 +50,7 @@ class Context:
     refusals: Refusals
     pulls: Pulls
     feed: EventFeed
+    meters: Meters
     passwords: Passwords
     outbound: Outbound
     oidc: OidcClient

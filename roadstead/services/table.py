@@ -16,6 +16,7 @@ from roadstead.services import (
     event_log,
     federation,
     groups,
+    jobs,
     manifests,
     namespaces,
     networks,
@@ -57,6 +58,7 @@ SERVICES: tuple[ModuleType, ...] = (
     simulation,
     audit,
     event_log,
+    jobs,
 )
 
 
