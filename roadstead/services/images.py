@@ -94,8 +94,8 @@ async def pull(
         tag = "" if ":" in reference else reference
         repository_id, now = admitted.facts.repository_id, ctx.clock()
         client = _client(asker)
-        pulled = Pulled(admitted.place, repository_id, name, stored.id, stored.digest, stored.media_type, tag)
-        ctx.pulls.note(client, pulled, now)
+        if not (tag and ctx.pulls.again(client, stored.id, tag, now)):
+            ctx.pulls.note(client, Pulled(admitted.place, repository_id, name, stored, tag), now)
         if stored.media_type in documents.INDEX_TYPES:
             ctx.pulls.expect_members(client, repository_id, documents.member_digests(body), now)
     return stored, body

@@ -26,8 +26,8 @@ class Meters:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / _FOLDER
         self._file = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
-        self._requests: dict[tuple[str, int], int] = {}
-        self._seconds: dict[str, float] = {}
+        # How many, and their seconds.
+        self._requests: dict[tuple[str, int], list[float]] = {}
         self._queues: Mapping[str, object] = {}
 
     def watch(self, queues: Mapping[str, object]) -> None:
@@ -36,14 +36,18 @@ class Meters:
 
     def note(self, door: str, status: int, seconds: float) -> None:
         """A request has been answered."""
-        key = (door, status)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        self._seconds[door] = self._seconds.get(door, 0.0) + seconds
+        found = self._requests.get((door, status))
+        if found is None:
+            found = self._requests[door, status] = [0, 0.0]
+        found[0] += 1
+        found[1] += seconds
 
     def counts(self) -> Counts:
         """What this process has counted."""
-        found: Counts = {f"requests {door} {status}": count for (door, status), count in self._requests.items()}
-        found |= {f"request_seconds {door}": seconds for door, seconds in self._seconds.items()}
+        found: Counts = {}
+        for (door, status), (count, seconds) in self._requests.items():
+            found[f"requests {door} {status}"] = count
+            found[f"request_seconds {door}"] = found.get(f"request_seconds {door}", 0.0) + seconds
         for queue, metrics in self._queues.items():
             fields: dict[str, float] = msgspec.to_builtins(metrics)
             found |= {f"jobs {queue} {name}": value for name, value in fields.items()}

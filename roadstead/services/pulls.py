@@ -18,11 +18,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 import structlog
 
 from roadstead.domain.reference import RepositoryName
 from roadstead.metadata import pulls
+from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.database import Database, Tx
 from roadstead.metadata.pulls import Counted
 from roadstead.services.events import Happened, ImagePulled, Place, record_all
@@ -43,16 +45,13 @@ Client = tuple[str, str, str]
 _Key = tuple[int, str, Client]
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """What a client was given."""
+class Pulled(NamedTuple):
+    """What a client was given. A tuple, because one is made for each pull."""
 
     place: Place
     repository_id: int
     name: RepositoryName
-    manifest_id: int
-    digest: str
-    media_type: str
+    stored: StoredManifest
     # Empty when it was asked for by digest.
     tag: str
 
@@ -79,7 +78,7 @@ class _Alike:
 
     def counted(self) -> Counted:
         pulled = self.pulled
-        return Counted(pulled.repository_id, pulled.manifest_id, self.tag, len(self.times) + self.more, self.last)
+        return Counted(pulled.repository_id, pulled.stored.id, self.tag, len(self.times) + self.more, self.last)
 
     def happened(self) -> list[Happened]:
         return [
@@ -92,8 +91,8 @@ class _Alike:
         return ImagePulled(
             namespace=pulled.name.namespace,
             repository=str(pulled.name),
-            digest=pulled.digest,
-            media_type=pulled.media_type,
+            digest=pulled.stored.digest,
+            media_type=pulled.stored.media_type,
             tag=self.tag,
             pulls=count,
         )
@@ -127,18 +126,28 @@ class Pulls:
         """The pull will be written within a second, unless it is part of one that was noted before."""
         tag: str | None = pulled.tag
         if not tag:
-            until, tag = self._expected.get((client, pulled.repository_id, pulled.digest), (now, ""))
+            until, tag = self._expected.get((client, pulled.repository_id, pulled.stored.digest), (now, ""))
             tag = tag if until > now else ""
         if tag is None:
             return
-        key = (pulled.manifest_id, tag, client)
-        alike = self._waiting.get(key)
+        if self.again(client, pulled.stored.id, tag, now):
+            return
+        if len(self._waiting) >= _WAITING:
+            self._lost += 1
+            return
+        self._waiting[pulled.stored.id, tag, client] = _Alike(pulled, tag, client[0] or "anonymous", now, [now])
+
+    def again(self, client: Client, manifest_id: int, tag: str, now: datetime) -> bool:
+        """Whether such a pull waits already; then this one is counted with it."""
+        alike = self._waiting.get((manifest_id, tag, client))
         if alike is None:
-            if len(self._waiting) >= _WAITING:
-                self._lost += 1
-                return
-            alike = self._waiting[key] = _Alike(pulled, tag, client[0] or "anonymous", now)
-        alike.add((now,))
+            return False
+        alike.last = now
+        if len(alike.times) < _OF_A_KIND:
+            alike.times.append(now)
+        else:
+            alike.more += 1
+        return True
 
     async def write_down(self, database: Database) -> None:
         """What has waited is in the event log and counted; raises what the database raises, and all waits on.
