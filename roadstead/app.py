@@ -25,11 +25,11 @@ from roadstead.config import Settings
 from roadstead.domain.network import Proxies
 from roadstead.errors import AppError, InvalidInput, StartRefused
 from roadstead.http.entry import Entry
-from roadstead.jobs.queue import JobTable
+from roadstead.jobs.queue import JobTable, NoArguments
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, deletions, deployments, event_log, gc, single_sign_on
+from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, single_sign_on
 from roadstead.services.context import Context
 from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
@@ -43,15 +43,17 @@ from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
+from roadstead.services.triggering import TriggerMemory
 
 # How many jobs of each queue run at once, over all processes.
-QUEUES = {"collection": 1, "instances": 4}
+QUEUES = {"collection": 1, "instances": 4, "triggers": 32}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
 _PULL_SECONDS = 1
 _METER_SECONDS = 5
 _AUDIT_SECONDS = 3600
+_WAKE_SECONDS = 300
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -107,6 +109,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             pulls=Pulls(),
             feed=EventFeed(database, settings.events.streams),
             meters=Meters(settings.folder),
+            triggers=TriggerMemory(),
             passwords=Passwords(),
             outbound=outbound,
             oidc=oidc,
@@ -133,11 +136,12 @@ def _callers_out(settings: Settings, clock: Callable[[], datetime]) -> tuple[Out
 
 async def _last_notes(ctx: Context) -> None:
     """What waits in memory is written down, as far as the database lets it."""
-    for notes in (ctx.pulls, ctx.refusals):
+    last = {"pulls": partial(ctx.pulls.write_down, ctx), "refusals": partial(ctx.refusals.write_down, ctx.database)}
+    for notes, write_down in last.items():
         try:
-            await notes.write_down(ctx.database)
+            await write_down()
         except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
-            _log.exception("what was last noted is lost", notes=type(notes).__name__)
+            _log.exception("what was last noted is lost", notes=notes)
 
 
 def job_table() -> JobTable[Context]:
@@ -149,16 +153,21 @@ def job_table() -> JobTable[Context]:
     table.add(event_log.forget_events)
     table.add(deployments.deploy_instance)
     table.add(deletions.remove_instance)
+    table.add(deliveries.deliver)
+    table.add(deliveries.wake_receivers)
+    table.add(deliveries.forget_deliveries)
     return table
 
 
 def worker(ctx: Context) -> Worker[Context]:
     """The worker of one process."""
     schedules = [
-        every(ctx.settings.collection.interval_seconds, gc.collect_garbage, gc.NoArguments()),
-        every(6 * 3600, gc.prune_jobs, gc.NoArguments()),
-        every(_AUDIT_SECONDS, audit.forget_audit, gc.NoArguments()),
-        every(_AUDIT_SECONDS, event_log.forget_events, gc.NoArguments()),
+        every(ctx.settings.collection.interval_seconds, gc.collect_garbage, NoArguments()),
+        every(6 * 3600, gc.prune_jobs, NoArguments()),
+        every(_AUDIT_SECONDS, audit.forget_audit, NoArguments()),
+        every(_WAKE_SECONDS, deliveries.wake_receivers, NoArguments()),
+        every(_AUDIT_SECONDS, deliveries.forget_deliveries, NoArguments()),
+        every(_AUDIT_SECONDS, event_log.forget_events, NoArguments()),
     ]
     return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 
@@ -210,7 +219,7 @@ async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.key_uses.write_down, ctx.database))),
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
         asyncio.create_task(_repeat(_METER_SECONDS, ctx.meters.write_down)),
-        asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx.database))),
+        asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx))),
     ]
     try:
         yield

@@ -199,6 +199,24 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
 
+class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
+    """How receivers of triggers are called."""
+
+    attempt_seconds: Annotated[int, _says("Seconds after which a receiver has not answered", ge=1, le=120)] = 10
+    concurrency: Annotated[
+        int, _says("Requests to one receiver at once, over all processes; those of one repository never are", ge=1)
+    ] = 4
+    retry_seconds: Annotated[
+        int, _says("Seconds until a failed delivery is tried again; doubled each time", ge=1)
+    ] = 2
+    longest_pause_seconds: Annotated[int, _says("Longest pause between two attempts, in seconds", ge=1)] = 900
+    give_up_seconds: Annotated[
+        int, _says("Seconds after which a delivery that fails is tried no more and its trigger marked", ge=1)
+    ] = 24 * 3600
+    keep_days: Annotated[int, _says("Days that deliveries stay in the log", ge=1)] = 30
+    most: Annotated[int, _says("Most triggers of one instance", ge=1)] = 500
+
+
 class Client(Struct, frozen=True, forbid_unknown_fields=True):
     """Where commands go, when not to the registry on this machine."""
 
@@ -307,6 +325,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     events: Events = msgspec.field(default_factory=Events)
     workers: Workers = msgspec.field(default_factory=Workers)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
+    triggers: Triggers = msgspec.field(default_factory=Triggers)
     client: Client = msgspec.field(default_factory=Client)
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     oidc: Oidc = msgspec.field(default_factory=Oidc)

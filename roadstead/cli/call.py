@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from roadstead.cli import profile as profiles
+from roadstead.cli import single_sign_on
 from roadstead.cli.arguments import request_tree
 from roadstead.cli.options import Options
 from roadstead.cli.output import show, show_rows
@@ -93,20 +94,20 @@ def login(
     secret_stdin: Annotated[
         bool, typer.Option("--secret-stdin", help="Read the SecretKey from standard input instead of asking.")
     ] = False,
+    sso: Annotated[
+        bool, typer.Option("--sso", help="Log in at the identity provider with the browser; holds for an hour.")
+    ] = False,
 ) -> None:
-    """Log in to a server with an API key; commands go to it until logout.
+    """Log in to a server, with an API key or by single sign-on; commands go to it until logout.
 
     The key is checked, then kept in ~/.config/roadstead, readable by you only. --key names the SecretId; the
-    SecretKey is asked for, or comes from ROADSTEAD_CLIENT_SECRET.
+    SecretKey is asked for, or comes from ROADSTEAD_CLIENT_SECRET. --sso gets a temporary key instead.
     """
     options: Options = context.obj
-    client = load(options.config).client
     address = profiles.address(server)
-    secret_id = options.key or client.key or typer.prompt("SecretId", err=True)
-    secret = sys.stdin.readline().strip() if secret_stdin else client.secret
-    if not secret and not secret_stdin:
-        secret = typer.prompt("SecretKey", hide_input=True, err=True)
-    known = profiles.Profile(address, secret_id.strip(), secret)
+    if sso and (options.key or secret_stdin):
+        raise InvalidInput("--sso gets a key by itself: leave out --key and --secret-stdin")
+    known = _by_browser(address) if sso else _by_key(address, options, secret_stdin)
     told = asyncio.run(_check(known))
     path = profiles.profile_file()
     profiles.write(path, known)
@@ -115,11 +116,25 @@ def login(
     show(context, told, f"Logged in to {address}. Commands go there until: roadstead logout")
 
 
+def _by_key(address: str, options: Options, secret_stdin: bool) -> profiles.Profile:
+    client = load(options.config).client
+    secret_id = options.key or client.key or typer.prompt("SecretId", err=True)
+    secret = sys.stdin.readline().strip() if secret_stdin else client.secret
+    if not secret and not secret_stdin:
+        secret = typer.prompt("SecretKey", hide_input=True, err=True)
+    return profiles.Profile(address, secret_id.strip(), secret)
+
+
+def _by_browser(address: str) -> profiles.Profile:
+    key = single_sign_on.log_in(address)
+    return profiles.Profile(address, key.tmp_secret_id, key.tmp_secret_key, key.token)
+
+
 async def _check(known: profiles.Profile) -> dict[str, str]:
     """The server is a Roadstead and knows the key; what it says of itself."""
     from roadstead.clients.api import open_api
 
-    async with open_api(known.server, known.secret_id, known.secret_key) as client:
+    async with open_api(known.server, known.secret_id, known.secret_key, token=known.token) as client:
         root = await client.root()
         if root.product != "Roadstead":
             raise InvalidInput(f"{known.server} is not a Roadstead server")

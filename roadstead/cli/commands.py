@@ -26,6 +26,7 @@ from roadstead.cli import (
     service_accounts,
     storage,
     tags,
+    triggers,
     users,
     worker,
 )
@@ -57,6 +58,7 @@ app.command("can-i", epilog="Example: roadstead can-i alice pull shop/frontend")
 app.add_typer(users.commands, name="user")
 app.add_typer(access_keys.commands, name="key")
 app.add_typer(service_accounts.commands, name="serviceaccount")
+app.add_typer(triggers.commands, name="trigger")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(events.commands, name="events")
 app.add_typer(jobs.commands, name="job")

@@ -52,9 +52,11 @@ def _table(rows: Sequence[Any], columns: Sequence[tuple[str, str]]) -> Table:
 
 def _cell(value: object) -> str:
     if value is None:
-        return "-"
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return time_text(value) if isinstance(value, datetime) else str(value)
 
 

@@ -19,11 +19,12 @@ _LOCAL = ("ROADSTEAD_DATA", "ROADSTEAD_DATABASE")
 
 
 class Profile(msgspec.Struct, frozen=True, rename="pascal"):
-    """A server and the API key that opens it."""
+    """A server and the API key that opens it; a temporary one has a session token."""
 
     server: str
     secret_id: str
     secret_key: str
+    token: str = ""
 
 
 def profile_file(environment: Mapping[str, str] = os.environ) -> Path:

@@ -299,7 +299,7 @@ async def open_session(options: Options) -> AsyncIterator[Session]:
     if profile is not None:
         from roadstead.clients.api import open_api
 
-        async with open_api(profile.server, profile.secret_id, profile.secret_key) as client:
+        async with open_api(profile.server, profile.secret_id, profile.secret_key, token=profile.token) as client:
             yield Session(Remote(client), options.instance)
     else:
         from roadstead.services.accounts import local_owner

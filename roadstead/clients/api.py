@@ -108,11 +108,20 @@ def _refused(data: str) -> str:
 
 @asynccontextmanager
 async def open_api(
-    server: str, secret_id: str, secret_key: str, transport: httpx2.AsyncBaseTransport | None = None
+    server: str,
+    secret_id: str,
+    secret_key: str,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    *,
+    token: str = "",
 ) -> AsyncIterator[ApiClient]:
-    """A client of the server at that URL. Redirects are not followed: they would carry the key elsewhere."""
+    """A client of the server at that URL; `token` is the session token of a temporary key.
+
+    Redirects are not followed: they would carry the key elsewhere.
+    """
+    headers = {"x-tc-token": token} if token else {}
     async with httpx2.AsyncClient(
-        base_url=server, auth=(secret_id, secret_key), timeout=_SECONDS, transport=transport
+        base_url=server, auth=(secret_id, secret_key), headers=headers, timeout=_SECONDS, transport=transport
     ) as http:
         yield ApiClient(http)
 

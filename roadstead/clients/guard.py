@@ -16,7 +16,7 @@ from roadstead.errors import OutboundRefused
 
 Judge = Callable[[str, int], Awaitable[Sequence[str]]]
 
-_CONNECTIONS = 100
+_CONNECTIONS = 200
 _IDLE_SECONDS = 30
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+import roadstead
 from roadstead.config import Outbound as Rules
 from roadstead.domain.outbound import Destinations
 from roadstead.errors import OutboundFailed, OutboundRefused, StartRefused
@@ -26,12 +27,24 @@ if TYPE_CHECKING:
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _MOST_REDIRECTS = 3
-_AGENT = "roadstead"
+_AGENT = f"roadstead/{roadstead.__version__}"
+# Each call has a limit of its own, which is shorter.
+_CALL_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may take: time for all of it, and bytes of the answer."""
+
+    seconds: int
+    answer_bytes: int
+    # Whether the beginning of a longer answer is enough; the rest is not read then.
+    beginning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; the names of its headers are in lower case."""
+    """An answer; the names of its headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,57 +73,61 @@ class Outbound:
         *,
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
+        limits: Limits | None = None,
     ) -> Answer:
         """The answer to one request.
 
         Raises OutboundRefused when the URL or the address behind it must not be called, OutboundFailed when no whole
         answer came in time.
         """
+        limits = limits or Limits(self._rules.seconds, self._rules.answer_bytes)
         try:
-            async with asyncio.timeout(self._rules.seconds):
-                return await self._follow(method, url, dict(headers or {}), content)
+            async with asyncio.timeout(limits.seconds):
+                return await self._follow(method, url, dict(headers or {}), content, limits)
         except TimeoutError as error:
-            raise OutboundFailed(f"{_place(url)} has not answered within {self._rules.seconds} s") from error
+            raise OutboundFailed(f"{place(url)} has not answered within {limits.seconds} s") from error
 
     async def close(self) -> None:
         """Every connection is closed."""
         if self._client is not None:
             await self._client.aclose()
 
-    async def _follow(self, method: str, url: str, headers: dict[str, str], content: bytes) -> Answer:
+    async def _follow(self, method: str, url: str, headers: dict[str, str], content: bytes, limits: Limits) -> Answer:
         origin = check_url(url)
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = await self._once(method, url, headers, content)
+            answer = await self._once(method, url, headers, content, limits)
             target = answer.headers.get("location", "")
             if method not in {"GET", "HEAD"} or answer.status not in {301, 302, 303, 307, 308} or not target:
                 return answer
             url = urljoin(url, target)
             if check_url(url) != origin:
-                raise OutboundRefused(f"{_place(url)}: a redirect to another host is not followed")
-        raise OutboundFailed(f"{_place(url)} redirects too often")
+                raise OutboundRefused(f"{place(url)}: a redirect to another host is not followed")
+        raise OutboundFailed(f"{place(url)} redirects too often")
 
-    async def _once(self, method: str, url: str, headers: dict[str, str], content: bytes) -> Answer:
+    async def _once(self, method: str, url: str, headers: dict[str, str], content: bytes, limits: Limits) -> Answer:
         import httpx2
 
         if self._client is None:
             self._client = self._open()
         try:
             async with self._client.stream(method, url, headers=headers, content=content or None) as response:
-                body = await self._read(response, url)
+                body = await self._read(response, url, limits)
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
             reason = str(error) or type(error).__name__
-            raise OutboundFailed(f"{_place(url)} could not be asked: {reason[:200]}") from error
+            raise OutboundFailed(f"{place(url)} could not be asked: {reason[:200]}") from error
         return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
 
-    async def _read(self, response: httpx2.Response, url: str) -> bytes:
+    async def _read(self, response: httpx2.Response, url: str, limits: Limits) -> bytes:
         pieces: list[bytes] = []
         size = 0
         async for piece in response.aiter_bytes():
             size += len(piece)
-            if size > self._rules.answer_bytes:
-                raise OutboundFailed(f"{_place(url)} answers more than {self._rules.answer_bytes} bytes")
             pieces.append(piece)
-        return b"".join(pieces)
+            if size > limits.answer_bytes and limits.beginning:
+                break
+            if size > limits.answer_bytes:
+                raise OutboundFailed(f"{place(url)} answers more than {limits.answer_bytes} bytes")
+        return b"".join(pieces)[: limits.answer_bytes]
 
     def _open(self) -> httpx2.AsyncClient:
         import httpx2
@@ -121,7 +138,7 @@ class Outbound:
         # Compressed answers could grow beyond measure in one piece, so none is asked for.
         headers = {"user-agent": _AGENT, "accept-encoding": "identity"}
         return httpx2.AsyncClient(
-            transport=transport, headers=headers, timeout=self._rules.seconds, trust_env=False, follow_redirects=False
+            transport=transport, headers=headers, timeout=_CALL_SECONDS, trust_env=False, follow_redirects=False
         )
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
@@ -152,7 +169,7 @@ def check_url(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname, port
 
 
-def _place(url: str) -> str:
+def place(url: str) -> str:
     """The URL without its query, which may hold secrets."""
     return url.partition("?")[0][:200]
 

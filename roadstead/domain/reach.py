@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from roadstead.domain.policy import Circumstances, Paths, Resource, Rights
-from roadstead.domain.wildcards import is_literal, literal_start, residuals
+from roadstead.domain.wildcards import is_literal, literal_start, matcher, residuals
 
 # Stands for what a star can be: longer than any name and made of what no name has, so only a star matches it whole.
 _SOMETHING = "\x01" * 300
@@ -27,6 +27,10 @@ class Names:
 
     def __bool__(self) -> bool:
         return bool(self.exact or self.starts or self.patterns)
+
+    def joined(self, other: Names) -> Names:
+        """The names of either set."""
+        return Names(self.exact | other.exact, self.starts + other.starts, self.patterns + other.patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +93,41 @@ class Reach:
 
     def first_levels(self, *heads: str) -> Selection:
         """Which nodes right below the heads can be seen, themselves or something in them."""
-        patterns = {rest for head in heads for pattern in self.paths.allowed for rest in residuals(pattern, head)}
-        shown = _names(node for pattern in patterns for node in _first_levels(pattern))
-        return Selection(shown, _names(self._hidden_whole(heads)) if len(heads) == 1 else Names())
+        shown = _names(node for pattern in self._inside(heads) for node in _first_levels(pattern))
+        return Selection(shown, _names(self._hidden_whole(heads[0], 1)) if len(heads) == 1 else Names())
 
-    def _hidden_whole(self, heads: Iterable[str]) -> Iterator[str]:
-        """Patterns of nodes that are denied with all that is below them."""
-        denied = {rest for head in heads for pattern in self.paths.denied for rest in residuals(pattern, head)}
+    def second_levels(self, head: str) -> Selection:
+        """Which nodes two levels below the head, `FIRST/SECOND`, can be seen, themselves or something in them."""
+        shown = _names(node for pattern in self._inside([head]) for node in _second_levels(pattern))
+        return Selection(shown, _names(self._hidden_whole(head, 2)))
+
+    def instances(self) -> tuple[Selection, Selection]:
+        """Which instances can be seen by their ids: those of either selection, as `sees_instance` says."""
+        itself, inside = self.names("instance/"), self.first_levels("repository/")
+        return itself, Selection(inside.shown, inside.hidden.joined(itself.hidden))
+
+    def sees_instance(self, registry_id: str, region: str) -> bool:
+        """Whether the action is allowed on the instance or, unless it is denied there, on anything in it."""
+        node = f"instance/{registry_id}"
+        if self.sees(node, region):
+            return True
+        there = self.rights.paths(self.action, self.area._replace(region=region), self.circumstances)
+        denied = any(matcher(pattern)(node) for pattern in there.denied)
+        return not denied and self.sees_into(f"repository/{registry_id}", region)
+
+    def _inside(self, heads: Iterable[str]) -> set[str]:
+        return {rest for head in heads for pattern in self.paths.allowed for rest in residuals(pattern, head)}
+
+    def _hidden_whole(self, head: str, levels: int) -> Iterator[str]:
+        """Patterns of nodes so many levels below the head that are denied with all that is below them."""
+        denied = {rest for pattern in self.paths.denied for rest in residuals(pattern, head)}
         for rest in denied:
             node = rest.removesuffix("/*")
-            if "/" not in node and ((rest != node and node in denied) or (rest == node and rest.endswith("*"))):
+            level = node.count("/") + 1
+            if level <= levels and (node in denied if rest != node else rest.endswith("*")):
                 yield node
+            if level < levels and rest != node:
+                yield rest
 
 
 def _first_levels(pattern: str) -> Iterator[str]:
@@ -113,6 +141,21 @@ def _first_levels(pattern: str) -> Iterator[str]:
         if char == "/":
             return
     yield pattern
+
+
+def _second_levels(pattern: str) -> Iterator[str]:
+    """Patterns that match the first two levels of what the pattern can match, and little else."""
+    slashes = 0
+    for place, char in enumerate(pattern):
+        if char in "*?":  # may be a slash, or many
+            yield f"{pattern[:place]}*"
+            return
+        slashes += char == "/"
+        if slashes == 2:
+            yield pattern[:place]
+            return
+    if slashes:
+        yield pattern
 
 
 def _names(patterns: Iterable[str]) -> Names:

@@ -12,6 +12,8 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── DigestInvalid       400  InvalidParameter                     DIGEST_INVALID
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
+    │   ├── RuleInvalid         400  InvalidParameter.ErrorTcrInvalidParameter UNSUPPORTED
+    │   │   └── PatternInvalid
     │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
     │   ├── RequestTooLarge     413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── OutboundRefused     400  InvalidParameter                     UNSUPPORTED
@@ -39,6 +41,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── RepositoryUnknown   404  ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
     │   ├── CredentialUnknown   404  ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
     │   ├── ServiceAccountUnknown 404 ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
+    │   ├── TriggerUnknown      404  ResourceNotFound.TcrResourceNotFound NAME_UNKNOWN
     │   ├── PolicyUnknown       404  ResourceNotFound.PolicyIdNotFound    NAME_UNKNOWN
     │   ├── GroupUnknown        404  ResourceNotFound.GroupNotExist       NAME_UNKNOWN
     │   ├── AccountUnknown      404  ResourceNotFound.UserNotExist        NAME_UNKNOWN
@@ -102,10 +105,12 @@ from roadstead.errors.requests import (
     PageInvalid,
     ParameterMissing,
     ParameterUnknown,
+    PatternInvalid,
     PolicyInvalid,
     RangeInvalid,
     ReferenceUnknown,
     RequestTooLarge,
+    RuleInvalid,
     SizeInvalid,
     TooManyTags,
     UploadInvalid,
@@ -136,6 +141,7 @@ from roadstead.errors.state import (
     ServiceAccountUnknown,
     ServiceUnknown,
     StartRefused,
+    TriggerUnknown,
     Unavailable,
     UploadUnknown,
     VersionUnknown,
@@ -182,6 +188,7 @@ __all__ = [
     "PageInvalid",
     "ParameterMissing",
     "ParameterUnknown",
+    "PatternInvalid",
     "PolicyInvalid",
     "PolicyUnknown",
     "PreconditionFailed",
@@ -191,6 +198,7 @@ __all__ = [
     "RegionUnknown",
     "RepositoryUnknown",
     "RequestTooLarge",
+    "RuleInvalid",
     "SecondFactorFailure",
     "ServiceAccountUnknown",
     "ServiceUnknown",
@@ -201,6 +209,7 @@ __all__ = [
     "StartRefused",
     "TooManyRequests",
     "TooManyTags",
+    "TriggerUnknown",
     "Unavailable",
     "UploadInvalid",
     "UploadUnknown",

@@ -79,6 +79,16 @@ class TooManyTags(InvalidInput):
     cloud = "InvalidParameter.ErrorTagOverLimit"
 
 
+class RuleInvalid(InvalidInput):
+    """A field of a trigger or another rule does not fit; the message names it and says what would."""
+
+    cloud = "InvalidParameter.ErrorTcrInvalidParameter"
+
+
+class PatternInvalid(RuleInvalid):
+    """A pattern of repositories or tags cannot be understood; the message says where."""
+
+
 class PolicyInvalid(InvalidInput):
     """A policy document cannot be taken as it is; the message says where and what is wrong."""
 

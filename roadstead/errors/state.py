@@ -40,6 +40,12 @@ class ServiceAccountUnknown(NotFound):
     cloud = "ResourceNotFound.TcrResourceNotFound"
 
 
+class TriggerUnknown(NotFound):
+    """No trigger, or no delivery of it, of that number in the namespace."""
+
+    cloud = "ResourceNotFound.TcrResourceNotFound"
+
+
 class AccountUnknown(NotFound):
     """No account of that name or number."""
 

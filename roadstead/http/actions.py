@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 from starlette.types import Scope
 
+from roadstead.domain.identity import CredentialKind, Presented
 from roadstead.domain.signature import (
     COMMON_PARAMETERS,
     Signature,
@@ -68,6 +69,8 @@ def asked(scope: Scope) -> bool:
 async def serve(exchange: Exchange) -> None:
     """The request has been answered."""
     request = _take_apart(await _read(exchange))
+    secret_id = request.signature.secret_id
+    exchange.presented = Presented(CredentialKind.API_KEY, secret_id, secret_id)
     caller = await caller_by_signature(exchange.ctx, request.signature, request.token, exchange.origin)
     _check_version(request)
     op = find(request.service, request.action)

@@ -25,6 +25,10 @@ def _china(time: datetime) -> str:
     return time.astimezone(_CHINA).isoformat(timespec="seconds")
 
 
+def _precise(time: datetime) -> str:
+    return time.astimezone(_CHINA).isoformat()
+
+
 def _go(time: datetime) -> str:
     """As Go's `time.Time` prints itself: without the fraction's last zeros, and without a fraction of zero."""
     utc = time.astimezone(UTC)
@@ -56,6 +60,8 @@ _FORMS: dict[tuple[str, str], Form] = {
     ("ServiceAccountInfo", "CreateTime"): _china,
     ("ServiceAccountInfo", "UpdateTime"): _china,
     ("TokenInfo", "CreatedAt"): _china,
+    ("WebhookTriggerLog", "CreationTime"): _precise,
+    ("WebhookTriggerLog", "UpdateTime"): _precise,
     ("VersionDetail", "CreateDate"): _utc,
     ("VersionInfo", "CreateDate"): _utc,
 }

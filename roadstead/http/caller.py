@@ -55,9 +55,11 @@ async def management_caller(exchange: Exchange, body: bytes) -> Caller:
                 "SecretId:SecretKey"
             )
         exchange.presented = Presented(CredentialKind.API_KEY, secret_id, secret_id)
-        return await caller_by_secret(exchange.ctx, secret_id, secret_key, exchange.origin)
+        token = exchange.header(b"x-tc-token")
+        return await caller_by_secret(exchange.ctx, secret_id, secret_key, exchange.origin, token)
     if scheme == TC3:
         signature = read_header_signature(signed_request(exchange, body))
+        exchange.presented = Presented(CredentialKind.API_KEY, signature.secret_id, signature.secret_id)
         return await caller_by_signature(exchange.ctx, signature, exchange.header(b"x-tc-token"), exchange.origin)
     raise NotAuthenticated(
         f"credential: the scheme {scheme[:20]!r} does not open the API; send an API key by Basic, SecretId:SecretKey"
@@ -85,7 +87,9 @@ async def cookie_caller(exchange: Exchange, *, changes: bool) -> Caller:
     if not cookie:
         raise LoginNeeded("credential: nobody is logged in here", detail={"gate": "credential"})
     csrf = exchange.header(b"x-csrf-token") if changes else None
-    return await session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
+    caller = await session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
+    exchange.presented = Presented(CredentialKind.SESSION, caller.uin, caller.credential_id)
+    return caller
 
 
 def basic(value: str) -> tuple[str, str]:

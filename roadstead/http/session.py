@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
+from roadstead.domain.identity import CredentialKind, Presented
 from roadstead.errors import AppError, InvalidInput, MethodUnsupported
 from roadstead.http.bodies import read_small
 from roadstead.http.caller import COOKIE, cookie_caller, session_cookie
@@ -72,6 +73,7 @@ async def serve(exchange: Exchange) -> None:
 
 async def _log_in(exchange: Exchange) -> None:
     request = await _read(exchange, LogIn)
+    exchange.presented = Presented(CredentialKind.SESSION, request.name)
     attempt = sessions.Attempt(request.name, request.password, request.code, exchange.header(b"user-agent"))
     begun = await sessions.log_in(exchange.ctx, attempt, exchange.origin)
     caller = await sessions.session_caller(exchange.ctx, begun.cookie, exchange.origin, csrf=None)

@@ -36,6 +36,10 @@ Outcome = Literal["done", "retried", "failed", "lost"]
 _LONGEST_PAUSE = timedelta(hours=1)
 
 
+class NoArguments(msgspec.Struct, frozen=True):
+    """What a job is told that needs to be told nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job(Generic[_Ctx_contra, Args]):
     """What one kind of job does, where it queues, and how often it is tried."""

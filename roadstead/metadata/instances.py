@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from roadstead.domain.reach import EVERYTHING_SHOWN, Selection
+from roadstead.metadata import resource_tags
 from roadstead.metadata.database import Tx, insert
+from roadstead.metadata.resource_tags import Wanted
 from roadstead.metadata.schema.tenancy import allowed_networks, instances
-from roadstead.metadata.selections import within
+from roadstead.metadata.selections import within_any
 
 RUNNING = "Running"
 
@@ -99,11 +102,46 @@ async def began(tx: Tx) -> datetime | None:
     return found
 
 
-async def page(tx: Tx, last: str, most: int, selection: Selection = EVERYTHING_SHOWN) -> list[Instance]:
-    """Up to `most` instances after the name `last`, of those whose ids are in the selection."""
-    shown = within(instances.c.registry_id, selection, bytewise=False)
-    statement = sa.select(*_COLUMNS).where(instances.c.name > last, *shown).order_by(instances.c.name).limit(most)
-    return [Instance(*row) for row in await tx.all(statement)]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Which instances a list is about: those that meet every condition given."""
+
+    # The ids that may be seen: those of any of the selections.
+    selections: Sequence[Selection] = (EVERYTHING_SHOWN,)
+    region: str = ""
+    registry_ids: Sequence[str] | None = None
+    names: Sequence[str] | None = None
+    # Labels of which one must be there.
+    labels: Sequence[Wanted] | None = None
+
+    def conditions(self) -> list[Any]:
+        """The same in SQL."""
+        c = instances.c
+        found = within_any(c.registry_id, self.selections, bytewise=False)
+        if self.region:
+            found.append(c.region == self.region)
+        if self.registry_ids is not None:
+            found.append(c.registry_id.in_(self.registry_ids))
+        if self.names is not None:
+            found.append(c.name.in_(self.names))
+        if self.labels is not None:
+            found.append(resource_tags.carries(sa.literal("instance/") + c.registry_id, self.labels))
+        return found
+
+
+EVERY_INSTANCE = Listed()
+
+
+async def page(tx: Tx, last: str, most: int, listed: Listed = EVERY_INSTANCE, *, skip: int = 0) -> list[Instance]:
+    """Up to `most` instances of the list after the name `last` and `skip` more, by name."""
+    statement = sa.select(*_COLUMNS).where(instances.c.name > last, *listed.conditions())
+    rows = await tx.all(statement.order_by(instances.c.name).limit(most).offset(skip or None))
+    return [Instance(*row) for row in rows]
+
+
+async def count(tx: Tx, listed: Listed = EVERY_INSTANCE) -> int:
+    """How many instances the list has."""
+    return int(await tx.scalar(sa.select(sa.func.count()).select_from(instances).where(*listed.conditions())))
 
 
 @dataclass(frozen=True, slots=True)

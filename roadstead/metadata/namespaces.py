@@ -14,7 +14,8 @@ from roadstead.metadata import resource_tags
 from roadstead.metadata.database import Tx, insert
 from roadstead.metadata.resource_tags import Wanted
 from roadstead.metadata.schema.content import namespaces
-from roadstead.metadata.selections import within
+from roadstead.metadata.schema.tenancy import instances
+from roadstead.metadata.selections import within, within_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,43 @@ async def count(
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(namespaces).where(*meant)))
 
 
-async def everywhere(tx: Tx, most: int) -> list[tuple[int, Namespace]]:
-    """Up to `most` namespaces of all instances by id, each after the id of its instance."""
-    statement = sa.select(namespaces.c.instance_id, *_COLUMNS).order_by(namespaces.c.id).limit(most)
-    return [(row[0], Namespace(*row[1:])) for row in await tx.all(statement)]
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A namespace and the instance it is in."""
+
+    registry_id: str
+    registry_name: str
+    region: str
+    namespace: Namespace
+
+    @property
+    def key(self) -> str:
+        """What stands for it in a list of all instances' namespaces."""
+        return f"{self.registry_name}/{self.namespace.name}"
+
+
+def _everywhere(columns: Sequence[Any], selection: Selection) -> sa.Select[Any]:
+    i, c = instances.c, namespaces.c
+    seen = within_pairs(i.registry_id, c.name, selection, bytewise=(False, True))
+    return sa.select(*columns).select_from(instances.join(namespaces, c.instance_id == i.id)).where(*seen)
+
+
+async def everywhere(
+    tx: Tx, last: str, most: int, *, skip: int = 0, selection: Selection = EVERYTHING_SHOWN
+) -> list[Placed]:
+    """Up to `most` namespaces of all instances after the key `last` and `skip` more, by the names of both.
+
+    The selection is of `REGISTRY-ID/NAMESPACE`.
+    """
+    i, c = instances.c, namespaces.c
+    statement = _everywhere((i.registry_id, i.name, i.region, *_COLUMNS), selection)
+    if last:
+        instance, _, name = last.partition("/")
+        statement = statement.where(i.name >= instance, sa.or_(i.name > instance, c.name > name))
+    rows = await tx.all(statement.order_by(i.name, c.name).limit(most).offset(skip or None))
+    return [Placed(row[0], row[1], row[2], Namespace(*row[3:])) for row in rows]
+
+
+async def count_everywhere(tx: Tx, selection: Selection = EVERYTHING_SHOWN) -> int:
+    """How many namespaces `everywhere` would give in all."""
+    return int(await tx.scalar(_everywhere((sa.func.count(),), selection)))

@@ -201,6 +201,7 @@ async def update_access_key(call: Call, request: UpdateAccessKey) -> Done:
     if request.status == "Active":
         _check_active(keys, key.secret_id)
     await access_keys.enable(call.tx, user.id, key.secret_id, enabled=request.status == "Active")
+    call.changed(_info(key), _info(_one(await access_keys.of_account(call.tx, user.id), key.secret_id)))
     return Done()
 
 

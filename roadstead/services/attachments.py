@@ -125,6 +125,14 @@ async def sub_account(tx: Tx, uin: int) -> Account:
 _ATTACHING = (PolicyUnknown, AccountUnknown, LimitReached, Conflict)
 
 
+class _Held(Wire, frozen=True, kw_only=True):
+    """Who has which policy, as the audit shows it."""
+
+    policy: str
+    user: str = ""
+    group: str = ""
+
+
 @operation(resource="policyid/{policy_id}", changes=True, service="cam", raises=_ATTACHING)
 async def attach_user_policy(call: Call, request: AttachUserPolicy) -> Done:
     """Give a policy to a user, from its next request on."""
@@ -135,6 +143,7 @@ async def attach_user_policy(call: Call, request: AttachUserPolicy) -> Done:
     if await attachments.count(call.tx, account_id=account.id) >= MOST_ATTACHED:
         raise LimitReached(f"{account.name} has {MOST_ATTACHED} policies, and no more may be; write them into one")
     await attachments.attach_to_account(call.tx, policy.id, account.id, call.now)
+    call.changed(None, _Held(policy=policy.name, user=account.name))
     return Done()
 
 
@@ -146,6 +155,7 @@ async def detach_user_policy(call: Call, request: DetachUserPolicy) -> Done:
     policy = await existing_policy(call.tx, request.policy_id)
     account = await sub_account(call.tx, request.detach_uin)
     await attachments.detach_from_account(call.tx, policy.id, account.id)
+    call.changed(_Held(policy=policy.name, user=account.name), None)
     return Done()
 
 
@@ -159,6 +169,7 @@ async def attach_group_policy(call: Call, request: AttachGroupPolicy) -> Done:
     if await attachments.count(call.tx, group_id=group.id) >= MOST_ATTACHED:
         raise LimitReached(f"{group.name} has {MOST_ATTACHED} policies, and no more may be; write them into one")
     await attachments.attach_to_group(call.tx, policy.id, group.id, call.now)
+    call.changed(None, _Held(policy=policy.name, group=group.name))
     return Done()
 
 
@@ -170,6 +181,7 @@ async def detach_group_policy(call: Call, request: DetachGroupPolicy) -> Done:
     policy = await existing_policy(call.tx, request.policy_id)
     group = await existing_group(call.tx, request.detach_group_id)
     await attachments.detach_from_group(call.tx, policy.id, group.id)
+    call.changed(_Held(policy=policy.name, group=group.name), None)
     return Done()
 
 

@@ -14,11 +14,10 @@ import msgspec
 from msgspec import Meta
 
 from roadstead.errors import InvalidInput, NotFound
-from roadstead.jobs.queue import job
+from roadstead.jobs.queue import NoArguments, job
 from roadstead.metadata import audit, instances
 from roadstead.metadata.audit import AuditEntry, Search
 from roadstead.services.context import Context
-from roadstead.services.gc import NoArguments
 from roadstead.services.operations import Call, Wire, operation, page_size
 
 _STEP = 500

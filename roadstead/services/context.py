@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadstead.blobs.store import BlobStore
 from roadstead.clients.oidc import OidcClient
@@ -21,11 +21,14 @@ from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.meters import Meters
 from roadstead.services.passwords import Passwords
-from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
+
+if TYPE_CHECKING:
+    from roadstead.services.pulls import Pulls
+    from roadstead.services.triggering import TriggerMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Context:
     pulls: Pulls
     feed: EventFeed
     meters: Meters
+    triggers: TriggerMemory
     passwords: Passwords
     outbound: Outbound
     oidc: OidcClient

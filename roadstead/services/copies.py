@@ -74,7 +74,7 @@ async def duplicate_image(call: Call, request: DuplicateImage) -> Done:
     event = ImagePushed(
         namespace=target.namespace, repository=str(target), digest=digest, media_type=media_type, tag=tag
     )
-    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+    await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
     return Done()
 
 
@@ -93,7 +93,7 @@ async def _open(call: Call, target: RepositoryName) -> int:
     )
     if created:
         event = RepositoryCreated(namespace=target.namespace, repository=str(target))
-        await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+        await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
     return repository_id
 
 

@@ -122,6 +122,7 @@ async def create_instance_token(call: Call, request: CreateInstanceToken) -> Cre
         description=request.desc,
         now=call.now,
     )
+    call.changed(None, _info(call, await _manageable(call, credential_id)))
     ends = call.now + timedelta(hours=LONG_TERM_HOURS)
     return CreatedToken(
         username=call.caller.uin,

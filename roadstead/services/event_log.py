@@ -18,13 +18,12 @@ from msgspec import Meta
 from roadstead.domain.identity import Caller
 from roadstead.domain.reach import Reach
 from roadstead.errors import InstanceUnknown, InvalidInput
-from roadstead.jobs.queue import job
+from roadstead.jobs.queue import NoArguments, job
 from roadstead.metadata import event_log, instances
 from roadstead.metadata.event_log import LogRow
 from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
 from roadstead.services.fields import RegistryId
-from roadstead.services.gc import NoArguments
 from roadstead.services.operations import Call, Wire, operation, page_size
 from roadstead.services.policies import reach_of
 

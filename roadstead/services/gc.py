@@ -14,7 +14,7 @@ from datetime import timedelta
 import msgspec
 
 from roadstead.blobs.store import blob_key
-from roadstead.jobs.queue import job, prune
+from roadstead.jobs.queue import NoArguments, job, prune
 from roadstead.metadata import access_keys, collection, credentials, layers, sessions
 from roadstead.services import keys
 from roadstead.services.context import Context
@@ -26,10 +26,6 @@ _LOGINS_KEPT = timedelta(days=30)
 _PRUNED = 500
 
 Step = Callable[[Context], Awaitable[int]]
-
-
-class NoArguments(msgspec.Struct, frozen=True):
-    """A job that needs to be told nothing."""
 
 
 class Collected(msgspec.Struct, frozen=True):

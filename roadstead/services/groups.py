@@ -153,6 +153,7 @@ async def create_group(call: Call, request: CreateGroup) -> MadeGroup:
     added = await groups.add(call.tx, request.group_name, request.remark, call.now)
     if added is None:
         raise AlreadyExists(f"there is a group {request.group_name!r} already")
+    call.changed(None, _info(added))
     return MadeGroup(group_id=added.id)
 
 
@@ -235,6 +236,7 @@ async def add_user_to_group(call: Call, request: ChangeMembers) -> Done:
         if account.owner:
             raise Conflict(f"{account.name} owns the deployment and may do everything; groups are for others")
         await groups.add_member(call.tx, group.id, account.id)
+    call.changed(None, request)
     return Done()
 
 
@@ -245,6 +247,7 @@ async def remove_user_from_group(call: Call, request: ChangeMembers) -> Done:
     for each in request.info:
         group, account = await _member_change(call, "cam:RemoveUserFromGroup", each)
         await groups.remove_member(call.tx, group.id, account.id)
+    call.changed(request, None)
     return Done()
 
 

@@ -95,7 +95,7 @@ async def pull(
         repository_id, now = admitted.facts.repository_id, ctx.clock()
         client = _client(asker)
         if not (tag and ctx.pulls.again(client, stored.id, tag, now)):
-            ctx.pulls.note(client, Pulled(admitted.place, repository_id, name, stored, tag), now)
+            ctx.pulls.note(client, Pulled(admitted.place, admitted.caller, repository_id, name, stored, tag), now)
         if stored.media_type in documents.INDEX_TYPES:
             ctx.pulls.expect_members(client, repository_id, documents.member_digests(body), now)
     return stored, body
@@ -200,7 +200,7 @@ async def put(ctx: Context, asker: Asker, name: RepositoryName, incoming: Incomi
         if manifest_id is None:
             raise ReferenceUnknown("a layer was collected while the image was pushed; push the image again")
         await _tag(tx, repository_id, manifest_id, tags, now)
-        await _record_push(tx, admitted, name, digest, manifest.media_type, tags, now)
+        await _record_push(ctx, tx, admitted, name, digest, manifest.media_type, tags, now)
     return Pushed(digest, manifest.subject, tags, tuple(missing))
 
 
@@ -310,6 +310,7 @@ async def _tag(tx: Tx, repository_id: int, manifest_id: int, tags: Sequence[str]
 
 
 async def _record_push(
+    ctx: Context,
     tx: Tx,
     admitted: Admitted,
     name: RepositoryName,
@@ -322,7 +323,7 @@ async def _record_push(
         event = ImagePushed(
             namespace=name.namespace, repository=str(name), digest=str(digest), media_type=media_type, tag=tag
         )
-        await record(tx, admitted.place, admitted.caller, event, now)
+        await record(ctx, tx, admitted.place, admitted.caller, event, now)
 
 
 async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: str) -> None:
@@ -343,7 +344,7 @@ async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: st
             event = await remove_manifest(ctx, tx, name, repository_id, reference, now)
         else:
             event = await remove_tag(tx, name, repository_id, reference)
-        await record(tx, admitted.place, admitted.caller, event, now)
+        await record(ctx, tx, admitted.place, admitted.caller, event, now)
 
 
 async def remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str) -> ImageDeleted:

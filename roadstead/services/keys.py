@@ -16,6 +16,7 @@ from roadstead.domain.identity import Caller, CredentialKind, Origin
 from roadstead.domain.narrowing import narrowed
 from roadstead.domain.signature import Signature
 from roadstead.errors import (
+    EndedToken,
     KeyUnknown,
     NotAuthenticated,
     SessionTokenWrong,
@@ -35,7 +36,7 @@ _DETAIL = {"gate": "credential"}
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """An API key or a temporary one, as far as signatures go."""
+    """An API key or a temporary one."""
 
     account_id: int
     sealed: bytes
@@ -43,28 +44,42 @@ class _Key:
     # Of the session token; empty when none belongs to the key.
     token_hash: str = ""
     policy: str = ""
+    enabled: bool = True
+    ends_at: datetime | None = None
+
+    def ended(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.ends_at is not None and self.ends_at <= now
 
 
-async def caller_by_secret(ctx: Context, secret_id: str, secret_key: str, origin: Origin) -> Caller:
-    """The account that the key belongs to; raises NotAuthenticated, after counting the failure, or TooManyRequests.
+async def caller_by_secret(ctx: Context, secret_id: str, secret_key: str, origin: Origin, token: str = "") -> Caller:
+    """The account that the key belongs to, with its rights; `token` is the session token of a temporary one.
 
-    An unknown SecretId and a wrong SecretKey read the same, so that none can be probed for.
+    Raises NotAuthenticated, after counting the failure, EndedToken or TooManyRequests. An unknown SecretId and a
+    wrong SecretKey read the same, so that none can be probed for.
     """
     now = ctx.clock()
     async with ctx.database.read() as tx:
-        found = await keys.api_key(tx, secret_id[:40])
+        key = await _any_key(tx, secret_id[:40])
         # Compared as bytes: text beyond ASCII cannot be.
-        right = found is not None and hmac.compare_digest(
-            ctx.secrets.unseal(found.secret_key), secret_key.encode("utf-8", "surrogateescape")
+        right = key is not None and hmac.compare_digest(
+            ctx.secrets.unseal(key.sealed), secret_key.encode("utf-8", "surrogateescape")
         )
-        if found is not None and right:
+        if key is not None and right and _token_holds(key, token):
             await ctx.logins.admit(tx, secret_id, origin.address, now)
-            if not found.enabled:
-                raise NotAuthenticated(f"credential: the API key {secret_id} is disabled")
-            account = await accounts.get(tx, account_id=found.account_id)
-            return await caller_of(ctx, tx, account, CredentialKind.API_KEY, origin, secret_id)
+            if not key.enabled:
+                raise NotAuthenticated(f"credential: the API key {secret_id} is disabled", detail=_DETAIL)
+            if key.ended(now):
+                raise EndedToken(
+                    f"credential: the temporary key ended at {key.ends_at:%Y-%m-%d %H:%M:%S} UTC; log in again",
+                    detail=_DETAIL,
+                )
+            account = await accounts.get(tx, account_id=key.account_id)
+            caller = await caller_of(ctx, tx, account, key.kind, origin, secret_id)
+            return replace(caller, rights=narrowed(caller.rights, key.policy))
     await ctx.logins.failed(ctx.database, secret_id, origin.address, now)
-    raise NotAuthenticated("credential: the SecretId or SecretKey is wrong")
+    temporary = ", or the temporary key is not of this session token or has ended: log in again" if token else ""
+    raise NotAuthenticated(f"credential: the SecretId or SecretKey is wrong{temporary}", detail=_DETAIL)
 
 
 async def caller_by_signature(ctx: Context, signature: Signature, token: str, origin: Origin) -> Caller:
@@ -111,13 +126,24 @@ def _check_time(signature: Signature, now: datetime) -> None:
 
 async def _key(tx: Tx, secret_id: str, now: datetime) -> _Key | None:
     """The key of that id, unless it is disabled or has ended."""
+    found = await _any_key(tx, secret_id)
+    return None if found is None or not found.enabled or found.ended(now) else found
+
+
+async def _any_key(tx: Tx, secret_id: str) -> _Key | None:
+    """The key of that id, whether it still holds or not."""
     found = await keys.api_key(tx, secret_id)
     if found is not None:
-        return _Key(found.account_id, found.secret_key, CredentialKind.API_KEY) if found.enabled else None
+        return _Key(found.account_id, found.secret_key, CredentialKind.API_KEY, enabled=found.enabled)
     short = await keys.temporary_key(tx, secret_id)
-    if short is None or short.ends_at <= now:
+    if short is None:
         return None
-    return _Key(short.account_id, short.secret_key, CredentialKind.TEMPORARY_KEY, short.token_hash, short.policy)
+    kind = CredentialKind.TEMPORARY_KEY
+    return _Key(short.account_id, short.secret_key, kind, short.token_hash, short.policy, ends_at=short.ends_at)
+
+
+def _token_holds(key: _Key, token: str) -> bool:
+    return hmac.compare_digest(secret_hash(token) if token else "", key.token_hash)
 
 
 def _check(ctx: Context, key: _Key, signature: Signature, token: str) -> None:
@@ -127,8 +153,7 @@ def _check(ctx: Context, key: _Key, signature: Signature, token: str) -> None:
             "right one and that no proxy changes the Host header",
             detail=_DETAIL,
         )
-    given = secret_hash(token) if token else ""
-    if not hmac.compare_digest(given, key.token_hash):
+    if not _token_holds(key, token):
         raise SessionTokenWrong("credential: the session token is not that of this key", detail=_DETAIL)
 
 

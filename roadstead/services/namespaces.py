@@ -7,10 +7,9 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from roadstead.domain.reach import Reach
 from roadstead.domain.reference import namespace_name
 from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty
-from roadstead.metadata import instances, namespaces, repositories, resource_tags
+from roadstead.metadata import namespaces, repositories, resource_tags
 from roadstead.services.fields import (
     CreatedAt,
     Filters,
@@ -288,43 +287,28 @@ class PlacedNamespaceInfo(NamespaceInfo, frozen=True, kw_only=True):
 class PlacedNamespacePage(PageAnswer, frozen=True, kw_only=True):
     """A page of namespaces of all instances."""
 
-    namespace_list: Annotated[list[PlacedNamespaceInfo], Meta(description="The namespaces, oldest first.")]
+    namespace_list: Annotated[
+        list[PlacedNamespaceInfo], Meta(description="The namespaces, by the names of instance and namespace.")
+    ]
 
 
-@operation(resource="repository/*", changes=False, filtered=True, paging="record", raises=(InvalidInput,))
+@operation(resource="repository/*", changes=False, filtered=True, paging="record")
 async def describe_instance_all_namespaces(call: Call, request: DescribeInstanceAllNamespaces) -> PlacedNamespacePage:
     """List the namespaces of all instances that the caller may see."""
-    places = {row.id: row for row in await instances.page(call.tx, "", _ALL)}
     which, reach = call.slice(request), call.reach(_LISTED)
-    seen = [
-        (places[instance_id], row)
-        for instance_id, row in await namespaces.everywhere(call.tx, _ALL)
-        if instance_id in places and _sees(reach, places[instance_id], row.name)
-    ]
-    shown = [(place, row) for place, row in seen if row.id > _number(which.last)]
-    shown = shown[which.skip : which.skip + which.most]
-    carried = await resource_tags.of(call.tx, [label_path(place.registry_id, row.name) for place, row in shown])
+    selection = reach.second_levels("repository/")
+    rows = await namespaces.everywhere(call.tx, which.last, which.most, skip=which.skip, selection=selection)
+    paths = {row.key: label_path(row.registry_id, row.namespace.name) for row in rows}
+    seen = [row for row in rows if reach.sees_into(paths[row.key], row.region)]
+    carried = await resource_tags.of(call.tx, list(paths.values()))
     return PlacedNamespacePage(
-        namespace_list=[
-            _placed(place, info(row, carried.get(label_path(place.registry_id, row.name), {})))
-            for place, row in shown
-        ],
-        total_count=len(seen) if which.counted else None,
-        last=which.next([str(row.id) for _, row in shown]),
+        namespace_list=[_placed(row, info(row.namespace, carried.get(paths[row.key], {}))) for row in seen],
+        total_count=await namespaces.count_everywhere(call.tx, selection) if which.counted else None,
+        last=which.next([row.key for row in rows]),
     )
 
 
-def _sees(reach: Reach, place: instances.Instance, name: str) -> bool:
-    return reach.sees_into(label_path(place.registry_id, name), place.region)
-
-
-def _number(last: str) -> int:
-    if last and not (last.isascii() and last.isdigit() and len(last) < 19):
-        raise InvalidInput(f"no page ends at {last[:60]!r}; give Last as an answer gave it")
-    return int(last or 0)
-
-
-def _placed(place: instances.Instance, shown: NamespaceInfo) -> PlacedNamespaceInfo:
+def _placed(place: namespaces.Placed, shown: NamespaceInfo) -> PlacedNamespaceInfo:
     return PlacedNamespaceInfo(
-        **msgspec.structs.asdict(shown), registry_id=place.registry_id, registry_name=place.name
+        **msgspec.structs.asdict(shown), registry_id=place.registry_id, registry_name=place.registry_name
     )

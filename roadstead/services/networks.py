@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 import msgspec
@@ -107,6 +108,7 @@ async def manage_external_endpoint(call: Call, request: ManageExternalEndpoint) 
     """Open or close the public entry; an open entry admits only what its allowlist names."""
     state = PublicEntry.OPENED if request.operation == "Create" else PublicEntry.CLOSED
     await instances.modify(call.tx, call.here.id, public_entry=str(state))
+    call.changed(EntryStatus(status=call.here.public_entry), EntryStatus(status=str(state)))
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
@@ -119,17 +121,19 @@ async def describe_external_endpoint_status(call: Call, request: InstanceOnly) -
 @operation(resource=_INSTANCE, changes=True, raises=(Conflict,))
 async def create_security_policy(call: Call, request: CreateSecurityPolicy) -> InstanceOnly:
     """Add an address or CIDR to the allowlist of the public entry."""
-    await _allow(call, request.cidr_block, request.description)
+    async with _changing(call):
+        await _allow(call, request.cidr_block, request.description)
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
 @operation(resource=_INSTANCE, changes=True, raises=(Conflict, ParameterMissing))
 async def create_multiple_security_policy(call: Call, request: SecurityPolicySet) -> InstanceOnly:
     """Add several addresses or CIDRs to the allowlist of the public entry, or none of them."""
-    for entry in request.security_group_policy_set:
-        if entry.cidr_block is None:
-            raise ParameterMissing("the field SecurityGroupPolicySet.CidrBlock is missing")
-        await _allow(call, entry.cidr_block, entry.description)
+    async with _changing(call):
+        for entry in request.security_group_policy_set:
+            if entry.cidr_block is None:
+                raise ParameterMissing("the field SecurityGroupPolicySet.CidrBlock is missing")
+            await _allow(call, entry.cidr_block, entry.description)
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
@@ -137,8 +141,9 @@ async def create_multiple_security_policy(call: Call, request: SecurityPolicySet
 async def modify_security_policy(call: Call, request: ModifySecurityPolicy) -> InstanceOnly:
     """Replace an entry of the allowlist of the public entry."""
     rows = await instances.allowed(call.tx, call.here.id)
-    await instances.disallow(call.tx, call.here.id, _named(rows, None, request.policy_index).cidr)
-    await _allow(call, request.cidr_block, request.description)
+    async with _changing(call):
+        await instances.disallow(call.tx, call.here.id, _named(rows, None, request.policy_index).cidr)
+        await _allow(call, request.cidr_block, request.description)
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
@@ -148,32 +153,44 @@ async def delete_security_policy(call: Call, request: DeleteSecurityPolicy) -> I
     entry = PolicyEntry(
         cidr_block=request.cidr_block, policy_index=request.policy_index, policy_version=request.policy_version
     )
-    await _disallow(call, [entry])
+    async with _changing(call):
+        await _disallow(call, [entry])
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
 @operation(resource=_INSTANCE, changes=True, raises=(Conflict, NotFound))
 async def delete_multiple_security_policy(call: Call, request: SecurityPolicySet) -> InstanceOnly:
     """Remove several addresses or CIDRs from the allowlist of the public entry, or none of them."""
-    await _disallow(call, request.security_group_policy_set)
+    async with _changing(call):
+        await _disallow(call, request.security_group_policy_set)
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
 @operation(resource=_INSTANCE, changes=False)
 async def describe_security_policies(call: Call, request: InstanceOnly) -> SecurityPolicies:
     """List the allowlist of the public entry."""
-    rows = await instances.allowed(call.tx, call.here.id)
+    return _shown(await instances.allowed(call.tx, call.here.id), call.here.revision)
+
+
+def _shown(rows: Sequence[AllowedNetwork], revision: int) -> SecurityPolicies:
     return SecurityPolicies(
         security_policy_set=[
             SecurityPolicy(
-                policy_index=place,
-                cidr_block=row.cidr,
-                description=row.note,
-                policy_version=str(call.here.revision),
+                policy_index=place, cidr_block=row.cidr, description=row.note, policy_version=str(revision)
             )
             for place, row in enumerate(rows)
         ]
     )
+
+
+@asynccontextmanager
+async def _changing(call: Call) -> AsyncIterator[None]:
+    """The block changes the allowlist, and the audit shows it as it was before and after."""
+    before = await describe_security_policies.body(call, InstanceOnly(registry_id=call.here.registry_id))
+    yield
+    after = await instances.by_id(call.tx, call.here.id)
+    revision = after.revision if after is not None else call.here.revision
+    call.changed(before, _shown(await instances.allowed(call.tx, call.here.id), revision))
 
 
 async def _allow(call: Call, cidr: str, note: str) -> None:

@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -138,7 +139,7 @@ class Call:
 
 
 def _json(value: Wire | None) -> str:
-    return "" if value is None else msgspec.json.encode(value).decode()
+    return "" if value is None else msgspec.json.encode(_masked(value)).decode()
 
 
 Paging = Literal["page", "record"]
@@ -310,19 +311,37 @@ def _entry(
 
 def _told(request: Wire) -> str:
     """The request as the audit has it: without passwords and the like."""
-    hidden = {name: "***" for name in _secret_fields(type(request)) if getattr(request, name)}
-    return msgspec.json.encode(msgspec.structs.replace(request, **hidden)).decode()
+    return _json(request)
+
+
+def _masked(value: Any) -> Any:
+    """The value without secrets, wherever in it they are."""
+    if isinstance(value, msgspec.Struct):
+        hidden = _secret_fields(type(value))
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        told = {name: _hidden(each) if name in hidden else _masked(each) for name, each in fields.items()}
+        return msgspec.structs.replace(value, **told)
+    return [_masked(each) for each in value] if isinstance(value, list) else value
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, list):
+        return ["***" for _ in value]
+    return "***" if value else value
 
 
 @cache
-def _secret_fields(kind: type[Wire]) -> tuple[str, ...]:
+def _secret_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """The fields whose description is marked with `extra={"secret": True}`."""
     hints = get_type_hints(kind, include_extras=True)
-    return tuple(
-        name
-        for name, hint in hints.items()
-        if any(isinstance(meta, Meta) and (meta.extra or {}).get("secret") for meta in get_args(hint)[1:])
-    )
+    return tuple(name for name, hint in hints.items() if _is_secret(hint))
+
+
+def _is_secret(hint: Any) -> bool:
+    """Whether the type, or what stands beside null in it, is marked."""
+    if get_origin(hint) in {Union, UnionType}:
+        return any(_is_secret(each) for each in get_args(hint))
+    return any(isinstance(meta, Meta) and (meta.extra or {}).get("secret") for meta in get_args(hint)[1:])
 
 
 def page_size(ctx: Context, limit: int | None) -> int:

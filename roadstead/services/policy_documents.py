@@ -222,6 +222,7 @@ async def create_policy(call: Call, request: CreatePolicy) -> MadePolicy:
     )
     if added is None:
         raise AlreadyExists(f"there is a policy {request.policy_name!r} already")
+    call.changed(None, await _detail(call.tx, added))
     return MadePolicy(policy_id=added.id)
 
 
@@ -257,13 +258,22 @@ async def _id_of(tx: Tx, name: str | None) -> int:
     return found.id
 
 
+class _Policies(Wire, frozen=True, kw_only=True):
+    """Several policies, as the audit shows them."""
+
+    policies: list[PolicyDetail]
+
+
 @operation(resource=_POLICIES, changes=True, filtered=True, service="cam", raises=(PolicyUnknown, Conflict))
 async def delete_policy(call: Call, request: DeletePolicy) -> Done:
     """Delete policies; whoever had them has them no more."""
+    gone: list[PolicyDetail] = []
     for policy_id in request.policy_id:
         call.require("cam:DeletePolicy", f"policyid/{policy_id}")
         policy = await _own(call, policy_id)
+        gone.append(await _detail(call.tx, policy))
         await stored.remove(call.tx, policy.id)
+    call.changed(_Policies(policies=gone), None)
     return Done()
 
 
@@ -329,6 +339,7 @@ async def create_policy_version(call: Call, request: CreatePolicyVersion) -> Mad
     number = await stored.add_version(
         call.tx, policy.id, request.policy_document, call.now, in_force=request.set_as_default
     )
+    call.changed(None, await _version(call.tx, await existing(call.tx, policy.id), number))
     return MadeVersion(version_id=number)
 
 
@@ -353,28 +364,38 @@ async def list_policy_versions(call: Call, request: PolicyOnly) -> VersionList:
 async def get_policy_version(call: Call, request: VersionOnly) -> OneVersion:
     """Show one version of a policy."""
     policy = await existing(call.tx, request.policy_id)
-    found = await stored.version(call.tx, policy.id, request.version_id)
+    return OneVersion(policy_version=await _version(call.tx, policy, request.version_id))
+
+
+async def _version(tx: Tx, policy: Policy, number: int) -> VersionDetail:
+    found = await stored.version(tx, policy.id, number)
     if found is None:
-        raise PolicyUnknown(f"{policy.name} has no version {request.version_id}")
-    return OneVersion(
-        policy_version=VersionDetail(
-            version_id=found.version,
-            create_date=found.created_at,
-            is_default_version=1 if found.version == policy.version else 0,
-            document=found.document,
-        )
+        raise PolicyUnknown(f"{policy.name} has no version {number}")
+    return VersionDetail(
+        version_id=found.version,
+        create_date=found.created_at,
+        is_default_version=1 if found.version == policy.version else 0,
+        document=found.document,
     )
+
+
+class _Versions(Wire, frozen=True, kw_only=True):
+    """Several versions of a policy, as the audit shows them."""
+
+    versions: list[VersionDetail]
 
 
 @operation(resource=_POLICY, changes=True, service="cam", raises=(PolicyUnknown, Conflict))
 async def delete_policy_version(call: Call, request: DeletePolicyVersion) -> Done:
     """Delete versions of a policy that are not in force."""
     policy = await _own(call, request.policy_id)
+    gone: list[VersionDetail] = []
     for number in request.version_id:
         if number == policy.version:
             raise Conflict(f"version {number} of {policy.name} is in force; put another one in force first")
-        if not await stored.remove_version(call.tx, policy.id, number):
-            raise PolicyUnknown(f"{policy.name} has no version {number}")
+        gone.append(await _version(call.tx, policy, number))
+        await stored.remove_version(call.tx, policy.id, number)
+    call.changed(_Versions(versions=gone), None)
     return Done()
 
 
@@ -382,9 +403,10 @@ async def delete_policy_version(call: Call, request: DeletePolicyVersion) -> Don
 async def set_default_policy_version(call: Call, request: VersionOnly) -> Done:
     """Put a version of a policy in force, for all that have it at once."""
     policy = await _own(call, request.policy_id)
-    if await stored.version(call.tx, policy.id, request.version_id) is None:
-        raise PolicyUnknown(f"{policy.name} has no version {request.version_id}")
+    await _version(call.tx, policy, request.version_id)
+    before = await _detail(call.tx, policy)
     await stored.modify(call.tx, policy.id, call.now, version=request.version_id)
+    call.changed(before, await _detail(call.tx, await existing(call.tx, policy.id)))
     return Done()
 
 

@@ -22,11 +22,13 @@ from typing import NamedTuple
 
 import structlog
 
+from roadstead.domain.identity import Caller
 from roadstead.domain.reference import RepositoryName
 from roadstead.metadata import pulls
 from roadstead.metadata.access import StoredManifest
-from roadstead.metadata.database import Database, Tx
+from roadstead.metadata.database import Tx
 from roadstead.metadata.pulls import Counted
+from roadstead.services.context import Context
 from roadstead.services.events import Happened, ImagePulled, Place, record_all
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class Pulled(NamedTuple):
     """What a client was given. A tuple, because one is made for each pull."""
 
     place: Place
+    caller: Caller
     repository_id: int
     name: RepositoryName
     stored: StoredManifest
@@ -62,7 +65,6 @@ class _Alike:
 
     pulled: Pulled
     tag: str
-    operator: str
     last: datetime
     times: list[datetime] = field(default_factory=list)
     more: int = 0
@@ -82,7 +84,9 @@ class _Alike:
 
     def happened(self) -> list[Happened]:
         return [
-            Happened(self.pulled.place, self.operator, self._event(1 + self.more * (place == len(self.times))), at)
+            Happened(
+                self.pulled.place, self.pulled.caller, self._event(1 + self.more * (place == len(self.times))), at
+            )
             for place, at in enumerate(self.times, 1)
         ]
 
@@ -135,7 +139,7 @@ class Pulls:
         if len(self._waiting) >= _WAITING:
             self._lost += 1
             return
-        self._waiting[pulled.stored.id, tag, client] = _Alike(pulled, tag, client[0] or "anonymous", now, [now])
+        self._waiting[pulled.stored.id, tag, client] = _Alike(pulled, tag, now, [now])
 
     def again(self, client: Client, manifest_id: int, tag: str, now: datetime) -> bool:
         """Whether such a pull waits already; then this one is counted with it."""
@@ -149,7 +153,7 @@ class Pulls:
             alike.more += 1
         return True
 
-    async def write_down(self, database: Database) -> None:
+    async def write_down(self, ctx: Context) -> None:
         """What has waited is in the event log and counted; raises what the database raises, and all waits on.
 
         Pulls of a repository that a push is just changing wait for the next time.
@@ -162,8 +166,8 @@ class Pulls:
         batch: dict[_Key, _Alike] = {}
         try:
             while batch := dict(islice(items, _BATCH)):
-                async with database.write(durable=False) as tx:
-                    left = await _write(tx, batch)
+                async with ctx.database.write(durable=False) as tx:
+                    left = await _write(ctx, tx, batch)
                 self._put_back(left)
         except BaseException:
             self._put_back(batch)
@@ -178,12 +182,12 @@ class Pulls:
             self._waiting[key] = alike
 
 
-async def _write(tx: Tx, batch: Mapping[_Key, _Alike]) -> dict[_Key, _Alike]:
+async def _write(ctx: Context, tx: Tx, batch: Mapping[_Key, _Alike]) -> dict[_Key, _Alike]:
     """The batch is written but for what is given back, whose repositories are held by others."""
     held = await pulls.held(tx, {alike.pulled.repository_id for alike in batch.values()})
     left = {key: alike for key, alike in batch.items() if alike.pulled.repository_id in held}
     written = [alike for key, alike in batch.items() if key not in left]
     await pulls.count(tx, [alike.counted() for alike in written])
     happened = [each for alike in written for each in alike.happened()]
-    await record_all(tx, sorted(happened, key=lambda each: each.at))
+    await record_all(ctx, tx, sorted(happened, key=lambda each: each.at))
     return left

@@ -21,7 +21,7 @@ from roadstead.errors import (
     OperationUnsupported,
 )
 from roadstead.metadata import instances, resource_tags
-from roadstead.metadata.instances import Instance
+from roadstead.metadata.instances import Instance, Listed
 from roadstead.services.credentials import LONG_TERM_HOURS
 from roadstead.services.fields import (
     CreatedAt,
@@ -34,12 +34,9 @@ from roadstead.services.fields import (
     filter_values,
 )
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
-from roadstead.services.policies import decide
 from roadstead.services.resource_tags import labels, wanted
 
 _INSTANCE = "instance/{registry_id}"
-# More than any deployment has.
-_ALL = 10_000
 _RANKS = ("basic", "standard", "premium")
 
 Status = Annotated[
@@ -216,32 +213,20 @@ def label_path(row: Instance) -> str:
 async def describe_instances(call: Call, request: DescribeInstances) -> InstancePage:
     """List the instances that the caller may see, by name."""
     asked = filter_values(request.filters, {"RegistryName", "Tags"})
-    rows = [row for row in await instances.page(call.tx, "", _ALL) if _may_see(call, row, "tcr:DescribeInstances")]
-    if call.region and not request.all_region:
-        rows = [row for row in rows if row.region == call.region]
-    if request.registryids:
-        rows = [row for row in rows if row.registry_id in request.registryids]
-    if "RegistryName" in asked:
-        rows = [row for row in rows if row.name in asked["RegistryName"]]
-    if "Tags" in asked:
-        carried = await resource_tags.of(call.tx, [label_path(row) for row in rows])
-        conditions = wanted(asked["Tags"])
-        rows = [row for row in rows if _carries(carried.get(label_path(row), {}), conditions)]
-    which = call.slice(request)
-    shown = [row for row in rows if row.name > which.last][which.skip : which.skip + which.most]
-    return InstancePage(
-        registries=await infos(call, shown),
-        total_count=len(rows) if which.counted else None,
-        last=which.next([row.name for row in shown]),
+    which, reach = call.slice(request), call.reach("tcr:DescribeInstances")
+    listed = Listed(
+        selections=reach.instances(),
+        region="" if request.all_region else call.region,
+        registry_ids=request.registryids or None,
+        names=asked.get("RegistryName"),
+        labels=wanted(asked["Tags"]) if "Tags" in asked else None,
     )
-
-
-def _may_see(call: Call, row: Instance, action: str) -> bool:
-    return decide(call.caller, action, row, label_path(row), now=call.now).allowed
-
-
-def _carries(carried: dict[str, str], conditions: Sequence[resource_tags.Wanted]) -> bool:
-    return any(key in carried and value in {None, carried[key]} for key, value in conditions)
+    rows = await instances.page(call.tx, which.last, which.most, listed, skip=which.skip)
+    return InstancePage(
+        registries=await infos(call, [row for row in rows if reach.sees_instance(row.registry_id, row.region)]),
+        total_count=await instances.count(call.tx, listed) if which.counted else None,
+        last=which.next([row.name for row in rows]),
+    )
 
 
 async def infos(call: Call, rows: Sequence[Instance]) -> list[RegistryInfo]:
@@ -276,16 +261,17 @@ def _info(row: Instance, carried: dict[str, str], domain: str) -> RegistryInfo:
 @operation(resource="instance/*", changes=False, filtered=True)
 async def describe_instance_status(call: Call, request: DescribeInstanceStatus) -> InstanceStatuses:
     """Say what instances do, and how far their creation or deletion is."""
-    found = [await instances.get(call.tx, registry_id=each) for each in dict.fromkeys(request.registry_ids)]
+    reach = call.reach("tcr:DescribeInstanceStatus")
+    listed = Listed(reach.instances(), call.region, request.registry_ids)
+    rows = await instances.page(call.tx, "", len(request.registry_ids), listed)
+    found = {row.registry_id: row for row in rows if reach.sees_instance(row.registry_id, row.region)}
     return InstanceStatuses(
         registry_status_set=[
             RegistryStatus(
-                registry_id=row.registry_id, status=cast(Status, row.status), conditions=conditions_of(row)
+                registry_id=each, status=cast(Status, found[each].status), conditions=conditions_of(found[each])
             )
-            for row in found
-            if row is not None
-            and call.region in {"", row.region}
-            and _may_see(call, row, "tcr:DescribeInstanceStatus")
+            for each in dict.fromkeys(request.registry_ids)
+            if each in found
         ]
     )
 

@@ -89,7 +89,7 @@ async def open_for_push(
     )
     if created and visible:
         event = RepositoryCreated(namespace=name.namespace, repository=str(name))
-        await record(tx, place, admitted.caller, event, now)
+        await record(ctx, tx, place, admitted.caller, event, now)
     return repository_id
 
 
@@ -104,14 +104,14 @@ async def _open_namespace(
             _refuse_missing_namespace(admitted, name, now)
             # Not waiting for others: they may hold the namespace that they have just made, and wait for this one.
             await room_for_namespace(ctx, tx, admitted.instance.row, wait=False)
-            await _create_namespace(tx, admitted.place, admitted.caller, name.namespace, now)
+            await _create_namespace(ctx, tx, admitted.place, admitted.caller, name.namespace, now)
     return found
 
 
-async def _create_namespace(tx: Tx, place: Place, caller: Caller, name: str, now: datetime) -> None:
+async def _create_namespace(ctx: Context, tx: Tx, place: Place, caller: Caller, name: str, now: datetime) -> None:
     created = await namespaces.add(tx, place.instance_id, name, public=False, automatic_scan=False, now=now)
     if created:
-        await record(tx, place, caller, NamespaceCreated(namespace=name, repository="", public=False), now)
+        await record(ctx, tx, place, caller, NamespaceCreated(namespace=name, repository="", public=False), now)
 
 
 async def catalog(ctx: Context, asker: Asker, last: str, most: int) -> list[str]:
@@ -131,6 +131,8 @@ async def catalog(ctx: Context, asker: Asker, last: str, most: int) -> list[str]
     return [row.name for row in rows]
 
 
+# Tags that one event tells.
+_TAGS_TOLD = 1000
 _REPOSITORY = "repository/{registry_id}/{namespace_name}/{repository_name}"
 
 
@@ -227,7 +229,7 @@ async def create_repository(call: Call, request: CreateRepository) -> Done:
     )
     await repositories.modify(call.tx, repository_id, visible=True, **values)
     event = RepositoryCreated(namespace=name.namespace, repository=str(name))
-    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+    await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
     return Done()
 
 
@@ -249,12 +251,31 @@ async def delete_repository(call: Call, request: DeleteRepository) -> Done:
     await repositories.lock(call.tx, found.id)
     if not request.force_delete and await artifacts.any_manifest(call.tx, found.id):
         raise NotEmpty(f"repository {found.name} is not empty; it cannot be deleted without ForceDelete=true")
-    tags = await artifacts.tag_names(call.tx, found.id, "", call.ctx.settings.limits.page)
+    held = await _tags(call, found)
     await repositories.remove(call.tx, found.id, call.now)
-    event = ImageDeleted(namespace=request.namespace_name, repository=found.name, tags=tags)
     call.changed(info(found), None)
-    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+    # One event, unless it would be larger than a receiver wants to read.
+    for start in range(0, len(held) or 1, _TAGS_TOLD):
+        some = held[start : start + _TAGS_TOLD]
+        event = ImageDeleted(
+            namespace=request.namespace_name,
+            repository=found.name,
+            tags=[name for name, _ in some],
+            digests=[digest for _, digest in some],
+        )
+        await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
     return Done()
+
+
+async def _tags(call: Call, found: repositories.Repository) -> list[tuple[str, str]]:
+    """All tags of the repository, and what they stand for."""
+    tags: list[tuple[str, str]] = []
+    page = [("", "")]
+    while page:
+        rows = await artifacts.tag_infos(call.tx, found.id, last=page[-1][0], most=_TAGS_TOLD)
+        page = [(row.name, row.digest) for row in rows]
+        tags += page
+    return tags
 
 
 @operation(

@@ -277,6 +277,7 @@ async def modify_service_account_password(call: Call, request: ModifyServiceAcco
         check_service_password(password)
         hashed = await call.ctx.passwords.hash(password)
     await service_accounts.modify(call.tx, call.here.id, found.name, call.now, password_hash=hashed)
+    call.changed(_info(found), _info(await _existing(call, found.name)))
     return NewPassword(password=password)
 
 

@@ -132,8 +132,13 @@ async def _unchanged(tx: Tx, found: Factors) -> Factors:
     return factors
 
 
-async def begin(ctx: Context, tx: Tx, account_id: int, origin: Origin, client: str) -> Begun:
-    """A session of the account, however it has proved who it is; raises NotAuthenticated when it is disabled."""
+async def begin(
+    ctx: Context, tx: Tx, account_id: int, origin: Origin, client: str, *, audited: bool = False
+) -> Begun:
+    """A session of the account, however it has proved who it is; raises NotAuthenticated when it is disabled.
+
+    `audited` says that the login has an entry already, which tells more of it.
+    """
     account = await accounts.get(tx, account_id=account_id)
     caller = await caller_of(ctx, tx, account, CredentialKind.SESSION, origin)
     if account is None:
@@ -142,7 +147,8 @@ async def begin(ctx: Context, tx: Tx, account_id: int, origin: Origin, client: s
     ends = now + timedelta(seconds=ctx.settings.sessions.life_seconds)
     row = Session(session_id(cookie), account.id, origin.address[:60], _shown(client), now, now, ends)
     await sessions.add(tx, row)
-    await note(tx, ctx, caller, "cam:Login")
+    if not audited:
+        await note(tx, ctx, caller, "cam:Login")
     return Begun(cookie, ends, account)
 
 

@@ -203,7 +203,7 @@ async def finish(ctx: Context, sealed: str, returned: Returned, origin: Origin, 
         await _join(ctx, tx, account_id, wanted)
         await _note(ctx, tx, account_id, claims, wanted, origin)
         if pending.loopback is None:
-            return Finished(pending.target, await begin(ctx, tx, account_id, origin, client))
+            return Finished(pending.target, await begin(ctx, tx, account_id, origin, client, audited=True))
         return Finished(await _park(ctx, tx, account_id, pending.loopback), None)
 
 

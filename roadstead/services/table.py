@@ -29,6 +29,8 @@ from roadstead.services import (
     service_accounts,
     simulation,
     tags,
+    trigger_log,
+    triggers,
     users,
 )
 from roadstead.services.operations import AnyOperation, Operation, table
@@ -46,6 +48,8 @@ SERVICES: tuple[ModuleType, ...] = (
     manifests,
     copies,
     resource_tags,
+    triggers,
+    trigger_log,
     credentials,
     service_accounts,
     networks,

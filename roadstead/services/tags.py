@@ -142,7 +142,7 @@ async def _delete_tag(call: Call, found: Repository, tag: str) -> None:
     event = await remove_tag(call.tx, name, found.id, tag)
     if target is not None:
         await _drop_unnamed(call, found, *target)
-    await record(call.tx, call.place, call.caller, event, call.now, audited=False)
+    await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
 
 
 async def _drop_unnamed(call: Call, found: Repository, manifest_id: int, digest: str) -> None:

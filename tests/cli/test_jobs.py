@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from roadstead.app import open_context
 from roadstead.config import Settings
+from roadstead.jobs.queue import NoArguments
 from roadstead.metadata.schema.jobs import jobs
-from roadstead.services.gc import NoArguments, collect_garbage
+from roadstead.services.gc import collect_garbage
 from tests.cli.invoking import Invoke, fails, ok, parsed, table
 
 
@@ -34,8 +35,8 @@ def test_jobs(invoke: Invoke, folder: Path) -> None:
     heading, collection, instances = table(invoke("job", "list", "--data", folder))
     assert heading == ["QUEUE", "DUE", "SINCE", "WAITING", "RUNNING", "FAILED"]
     assert (collection, instances) == (
-        ["collection", "0", "-", "0", "0", "1"],
-        ["instances", "0", "-", "0", "0", "0"],
+        ["collection", "0", "0", "0", "1"],
+        ["instances", "0", "0", "0", "0"],
     )
     _, row = table(invoke("job", "failed", "--data", folder))
     assert (row[0], row[1], row[-3:]) == (str(number), "collect_garbage", ["OSError:", "no", "space"])

@@ -187,7 +187,7 @@ def test_repositories(invoke: Invoke, folder: Path) -> None:
     assert ok(created) == "Repository library/app created.\n"
     heading, row = table(invoke("repository", "list", "--namespace", "library", "--search", "ap", "--data", folder))
     assert heading == ["NAME", "PUBLIC", "UPDATED", "PULLS", "PULLED", "SUMMARY"]
-    assert [*row[:2], *row[3:]] == ["library/app", "no", "0", "-", "The", "shop"]
+    assert [*row[:2], *row[3:]] == ["library/app", "no", "0", "The", "shop"]
     ok(invoke("repository", "describe", "library/app", "--summary", "S", "--description", "D", "--data", folder))
     (found,) = parsed(invoke("repository", "list", "--json", "--data", folder))
     assert (found["BriefDescription"], found["Description"]) == ("S", "D")

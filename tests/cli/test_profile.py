@@ -27,6 +27,9 @@ def test_a_login_is_kept_for_its_user_only(environment: dict[str, str]) -> None:
     write(path, Profile("https://two.test", "AKID2", "secret2"))
     assert [each.name for each in path.parent.iterdir()] == ["profile.json"]
     assert forget(path) == Profile("https://two.test", "AKID2", "secret2")
+    temporary = Profile("https://two.test", "AKID2", "secret2", "token")
+    write(path, temporary)
+    assert read(path) == temporary and forget(path) == temporary
     assert read(path) is None
 
 

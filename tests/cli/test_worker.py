@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from roadstead.app import open_context
 from roadstead.config import Settings
+from roadstead.jobs.queue import NoArguments
 from roadstead.metadata.schema.jobs import jobs
-from roadstead.services.gc import NoArguments, prune_jobs
+from roadstead.services.gc import prune_jobs
 from tests.cli.invoking import Invoke, fails
 from tests.servers.roadstead import RoadsteadServer
 

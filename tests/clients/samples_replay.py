@@ -130,6 +130,19 @@ def _made_one(world: World) -> dict[str, Any]:
     return {"RegistryId": world.ids["CreatedId"]}
 
 
+def _triggered(world: World, answer: dict[str, Any]) -> None:
+    world.ids["TriggerId"] = answer["Trigger"]["Id"]
+
+
+def _the_trigger(world: World) -> dict[str, Any]:
+    sample = tcr_contract.samples("ModifyWebhookTrigger")[0]["Trigger"]
+    return {"Trigger": {**sample, "Id": world.ids["TriggerId"]}}
+
+
+def _the_triggers_id(world: World) -> dict[str, Any]:
+    return {"Namespace": "ns1", "Id": world.ids["TriggerId"]}
+
+
 def _empty_nginx(world: World) -> None:
     world.must("DeleteRepository", NamespaceName="dev", RepositoryName="nginx")
     world.must("CreateRepository", NamespaceName="dev", RepositoryName="nginx")
@@ -173,6 +186,11 @@ _ORDER = (
     Step("DescribeSecurityPolicies", before=_cidrs("0.0.0.0/20", "127.0.0.1/24")),
     Step("DeleteSecurityPolicy"),
     Step("DeleteMultipleSecurityPolicy"),
+    Step("CreateWebhookTrigger", after=_triggered),
+    Step("ModifyWebhookTrigger", changes=_the_trigger),
+    Step("DescribeWebhookTrigger"),
+    Step("DescribeWebhookTriggerLog", changes=_the_triggers_id),
+    Step("DeleteWebhookTrigger", changes=_the_triggers_id),
     Step("CreateServiceAccount", 0),
     Step("CreateServiceAccount", 1),
     Step("DescribeServiceAccounts", before=_accounts),

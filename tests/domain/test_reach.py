@@ -76,6 +76,52 @@ def test_without_a_region_resources_of_each_are_let_through(named: list[tuple[st
             assert selected(found.first_levels("instance/", "repository/"), instance)
 
 
+@given(policies, addresses, st.sampled_from(WORDS), st.sampled_from(["here", "there"]))
+def test_namespaces_of_all_instances_are_let_through(
+    named: list[tuple[str, str]], address: str, namespace: str, region: str
+) -> None:
+    found = reach(CompiledRights([(name, parse(text)) for name, text in named]), address, region="")
+    for instance in ("tcr-a", "tcr-aa", "tcr-b"):
+        if found.sees_into(f"repository/{instance}/{namespace}", region):
+            assert selected(found.second_levels("repository/"), f"{instance}/{namespace}")
+
+
+@given(policies, addresses, st.sampled_from(["here", "there"]))
+def test_instances_that_are_seen_are_let_through(named: list[tuple[str, str]], address: str, region: str) -> None:
+    found = reach(CompiledRights([(name, parse(text)) for name, text in named]), address, region="")
+    for instance in ("tcr-a", "tcr-aa", "tcr-b"):
+        if found.sees_instance(instance, region):
+            assert any(selected(each, instance) for each in found.instances())
+
+
+def test_an_instance_is_seen_for_what_is_in_it_unless_it_is_denied() -> None:
+    inside = allow("*", "qcs::tcr:::repository/tcr-a/*")
+    for statements, seen in (
+        ([inside], True),
+        ([inside, deny("*", "qcs::tcr:::instance/tcr-a")], False),
+        ([inside, deny("*", "qcs::tcr:here::instance/*")], False),
+        ([inside, deny("*", "qcs::tcr:::repository/tcr-a/*")], False),
+        ([allow("*", "qcs::tcr:::instance/tcr-a"), deny("*", "qcs::tcr:::repository/*")], True),
+    ):
+        found = reach(rights(*statements), region="")
+        assert found.sees_instance("tcr-a", "here") is seen
+        assert not found.sees_instance("tcr-b", "here")
+
+
+def test_what_is_hidden_at_the_second_level() -> None:
+    everything = allow("*", "*")
+    for path, hidden in (
+        ("tcr-a/*", {"tcr-a/aa"}),
+        ("tcr-a/aa/*", {"tcr-a/aa"}),
+        ("*/aa/*", {"tcr-a/aa", "tcr-b/aa"}),
+        ("tcr-a/aa/x*", set()),
+        ("tcr-a", set()),
+    ):
+        selection = reach(rights(everything, deny("*", f"qcs::tcr:::repository/{path}"))).second_levels("repository/")
+        nodes = {"tcr-a/aa", "tcr-b/aa", "tcr-b/ab"}
+        assert {node for node in nodes if not selected(selection, node)} == hidden
+
+
 def test_what_is_denied_whole_is_not_shown() -> None:
     found = reach(rights(allow("*", "*"), deny("*", "qcs::tcr:::repository/tcr-a/secret/*")))
     assert not found.sees_into(f"{HEAD}secret")

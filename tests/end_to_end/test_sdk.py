@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -162,3 +164,36 @@ def test_a_client_with_a_wrong_clock_is_told_the_servers_time(
         sdk.call("DescribeNamespaces", {"RegistryId": registry_of(served)})
     assert refused.value.get_code() == "AuthFailure.SignatureExpire"
     assert "UTC" in refused.value.get_message()
+
+
+def test_a_user_with_a_policy_by_the_access_management_service(served: RoadsteadServer, sdk: Sdk) -> None:
+    """A user is made, given one namespace and a key; the key lists only that; then all of it is removed."""
+    name, team = f"u{uuid.uuid4().hex[:10]}", f"team-{uuid.uuid4().hex[:10]}"
+    registry = registry_of(served)
+    sdk.call("CreateNamespace", {"RegistryId": registry, "NamespaceName": team, "IsPublic": False})
+    user = sdk.call("AddUser", {"Name": name, "Remark": "", "ConsoleLogin": 0, "UseApi": 0}, service="cam")
+    statement = {
+        "effect": "allow",
+        "action": ["tcr:Describe*"],
+        "resource": [f"qcs::tcr:::repository/{registry}/{team}/*"],
+    }
+    policy = sdk.call(
+        "CreatePolicy",
+        {"PolicyName": name, "PolicyDocument": json.dumps({"version": "2.0", "statement": [statement]})},
+        service="cam",
+    )
+    sdk.call("AttachUserPolicy", {"PolicyId": policy.PolicyId, "AttachUin": user.Uin}, service="cam")
+    key = sdk.call("CreateAccessKey", {"TargetUin": user.Uin}, service="cam").AccessKey
+    own = sdk.using(secret_id=key.AccessKeyId, secret_key=key.SecretAccessKey)
+    listed = own.call("DescribeNamespaces", {"RegistryId": registry})
+    assert ([each.Name for each in listed.NamespaceList], listed.TotalCount) == ([team], 1)
+    assert [each.RegistryId for each in own.call("DescribeInstances").Registries] == [registry]
+    with pytest.raises(TencentCloudSDKException) as refused:
+        own.call("DeleteNamespace", {"RegistryId": registry, "NamespaceName": team})
+    assert refused.value.get_code().startswith("UnauthorizedOperation")
+    sdk.call("DeleteUser", {"Name": name, "Force": 1}, service="cam")
+    with pytest.raises(TencentCloudSDKException) as gone:
+        own.call("DescribeNamespaces", {"RegistryId": registry})
+    assert gone.value.get_code().startswith("AuthFailure")
+    sdk.call("DeletePolicy", {"PolicyId": [policy.PolicyId]}, service="cam")
+    sdk.call("DeleteNamespace", {"RegistryId": registry, "NamespaceName": team})

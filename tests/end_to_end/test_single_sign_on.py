@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -57,6 +59,7 @@ def test_a_person_logs_in_with_a_browser(served: RoadsteadServer) -> None:
     exported = served.command("audit", "export", "--action", "cam:SingleSignOn").splitlines()
     said = [json.loads(line)["Data"] for line in exported]
     assert [entry["Groups"] for entry in said if entry["Subject"] == "alice"] == [["admins", "dev"]]
+    assert not served.command("audit", "export", "--action", "cam:Login")
 
 
 def test_a_command_line_gets_a_key(served: RoadsteadServer) -> None:
@@ -88,6 +91,40 @@ def test_the_command_line_waits_on_the_loopback(served: RoadsteadServer) -> None
     key = single_sign_on.log_in(served.url, browse, 60)
     assert key.tmp_secret_id.startswith("AKID") and key.tmp_secret_key and key.token
     assert ["not the login" in pages[0], "logged in" in pages[1]] == [True, True]
+
+
+def test_commands_go_to_the_server_after_a_login_in_the_browser(served: RoadsteadServer, tmp_path: Path) -> None:
+    environment = {name: value for name, value in served.environment.items() if not name.startswith("ROADSTEAD_")}
+    environment |= {"XDG_CONFIG_HOME": str(tmp_path), "BROWSER": "true"}
+    command = [sys.executable, "-m", "roadstead"]
+    process = subprocess.Popen(
+        [*command, "login", served.url, "--sso"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    url = process.stderr.readline().removeprefix("Log in with your browser: ").strip()
+    with httpx2.Client(timeout=30, trust_env=False) as browser:
+        begun = browser.get(url)
+        callback = f"{served.url}{PATH}callback"
+        back = browser.get(oidc_provider.log_in(browser, begun.headers["location"], "alice", callback))
+        assert "logged in" in browser.get(back.headers["location"]).text
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "") and f"Logged in to {served.url}" in out
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    listed = run("--json", "namespace", "list")
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, []), listed
+    refused = run("namespace", "create", "mine")
+    assert refused.returncode == 1 and "tcr:CreateNamespace" in refused.stderr
+    kept = tmp_path / "roadstead" / "profile.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "Token": "of another key"}))
+    ended = run("namespace", "list")
+    assert ended.returncode == 1 and "log in again" in ended.stderr
 
 
 def test_nobody_logs_in_at_the_browser(served: RoadsteadServer) -> None:

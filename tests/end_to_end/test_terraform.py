@@ -36,6 +36,11 @@ class Provider:
         assert tcr_contract.faults(action, answer) == []
         return answer
 
+    def tag(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """The answer of the cloud's tag service."""
+        answer: dict[str, Any] = self._sdk.client("tag").call_json(action, parameters)["Response"]
+        return answer
+
     def code(self, action: str, **parameters: Any) -> str:
         """The code by which the call is refused."""
         with pytest.raises(TencentCloudSDKException) as refused:
@@ -239,4 +244,41 @@ def test_service_account(provider: Provider) -> None:
     assert found is not None and (found["Description"], found["Disable"]) == ("cd", True)
     provider.call("DeleteServiceAccount", Name=account)
     assert read() is None
+    provider.call("DeleteNamespace", NamespaceName=team)
+
+
+def test_tags_of_a_resource_by_the_tag_service(provider: Provider) -> None:
+    """As the provider does on every read of a resource with tags: rule 7 of its sources."""
+    team = name()
+    provider.call("CreateNamespace", NamespaceName=team, IsPublic=False)
+    paths = (f"{provider.instance}", f"{provider.instance}/{team}")
+    for prefix, path in zip(("instance", "repository"), paths, strict=True):
+
+        def read(prefix: str = prefix, path: str = path) -> dict[str, str]:
+            answer = provider.tag(
+                "DescribeResourceTagsByResourceIds",
+                ServiceType="tcr",
+                ResourcePrefix=prefix,
+                ResourceIds=[path],
+                ResourceRegion="ap-guangzhou",
+                Limit=50,
+                Offset=0,
+            )
+            assert answer["TotalCount"] == len(answer["Tags"])
+            return {each["TagKey"]: each["TagValue"] for each in answer["Tags"] if each["ResourceId"] == path}
+
+        full = f"qcs::tcr:ap-guangzhou:uin/:{prefix}/{path}"
+        before = read()
+        both = [{"TagKey": "made-by", "TagValue": "terraform"}, {"TagKey": "stage", "TagValue": "test"}]
+        provider.tag("ModifyResourceTags", Resource=full, ReplaceTags=both)
+        assert read() == {**before, "made-by": "terraform", "stage": "test"}
+        provider.tag(
+            "ModifyResourceTags",
+            Resource=full,
+            ReplaceTags=[{"TagKey": "stage", "TagValue": "live"}],
+            DeleteTags=[{"TagKey": "made-by"}],
+        )
+        assert read() == {**before, "stage": "live"}
+        provider.tag("ModifyResourceTags", Resource=full, DeleteTags=[{"TagKey": "stage"}])
+        assert read() == before
     provider.call("DeleteNamespace", NamespaceName=team)

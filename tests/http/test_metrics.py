@@ -11,10 +11,11 @@ from roadstead.app import open_context
 from roadstead.config import Metrics, Settings
 from roadstead.domain.network import Proxies
 from roadstead.errors import StartRefused
+from roadstead.jobs.queue import NoArguments
 from roadstead.jobs.worker import QueueMetrics
 from roadstead.services import meters
 from roadstead.services.context import Context
-from roadstead.services.gc import NoArguments, collect_garbage
+from roadstead.services.gc import collect_garbage
 from tests.factories.asgi import open_client
 from tests.factories.contexts import open_test_context
 from tests.jobs.bench import FakeClock

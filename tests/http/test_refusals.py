@@ -15,6 +15,8 @@ from roadstead.metadata.audit import AuditEntry
 from roadstead.services.context import Context
 from tests.factories.accounts import Login, add_sub_account, owner_login
 from tests.factories.asgi import open_client
+from tests.factories.contexts import initial_credentials
+from tests.factories.signing import signed_headers
 
 
 async def audited(ctx: Context) -> list[AuditEntry]:
@@ -42,6 +44,28 @@ async def test_a_wrong_password_is_audited_with_the_name_that_it_came_with(ctx: 
         ("token", "token", f"instance/{(await ctx.instances.find('default')).row.registry_id}"),
     ]
     assert all(msgspec.json.decode(entry.decision)["gate"] == "credential" for entry in found)
+
+
+async def test_a_wrong_key_is_audited_with_its_id_and_a_wrong_login_with_its_name(ctx: Context) -> None:
+    made, body, json = initial_credentials(ctx), b"{}", {"content-type": "application/json"}
+    async with open_client(ctx) as client:
+        for path, headers in (
+            ("/", signed_headers(made.secret_id, "wrong", ctx.clock(), body, "DescribeInstances")),
+            ("/", signed_headers("AKIDnobody", "wrong", ctx.clock(), body, "DescribeInstances")),
+            ("/api/v1/DescribeInstances", signed_headers(made.secret_id, "wrong", ctx.clock(), body, "")),
+        ):
+            await client.post(path, headers=headers, content=body)
+        await client.post("/api/v1/DescribeInstances", auth=("AKIDother", "wrong"), headers=json, content=body)
+        await client.post("/api/v1/session/login", json={"Name": "somebody", "Password": "wrong"})
+    found = await audited(ctx)
+    assert [entry.operator for entry in found] == [
+        made.secret_id,
+        "AKIDnobody",
+        made.secret_id,
+        "AKIDother",
+        "somebody",
+    ]
+    assert "wrong" not in "".join(entry.resource + entry.data for entry in found)
 
 
 async def test_being_asked_to_log_in_is_not_a_refusal(ctx: Context) -> None:

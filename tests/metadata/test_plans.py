@@ -28,6 +28,8 @@ from roadstead.metadata import (
     collection,
     credentials,
     deletions,
+    deliveries,
+    delivery_log,
     groups,
     instances,
     inventory,
@@ -40,20 +42,26 @@ from roadstead.metadata import (
     rights,
     service_accounts,
     sessions,
+    triggers,
     users,
 )
 from roadstead.metadata.access import Target
 from roadstead.metadata.database import Prepared, Tx, connect
 from roadstead.metadata.sqlite import SqliteDatabase, SqliteTx
+from tests.metadata.delivery_rows import delivery
 from tests.metadata.scene import LATER, NOW, Scene, set_up, store_blob, store_manifest, upload
 
-# A handful of rows, whatever the registry holds.
-SMALL = {"job_queues", "schema_version", "signing_keys", "sqlite_master"}
+# A handful of rows, whatever the registry holds; `counted` is what a count with a limit counts.
+SMALL = {"counted", "job_queues", "schema_version", "signing_keys", "sqlite_master"}
 # What a caller may see of names: one, all that begin with a text, and one pattern; and some that it may not.
 SEEN = Selection(Names(frozenset({"prod/web"}), ("shop/",), ("a*b",)), Names(starts=("shop/secret",)))
+# What somebody sees who may see a little of an instance or two.
+SOME = Selection(Names(frozenset({"tcr-first", "tcr-other"})))
+SOME_PAIRS = Selection(Names(frozenset({"tcr-first/prod"}), ("tcr-other/",)))
 DIGEST = str(Digest.of(b"layer"))
 SUBJECT = str(Digest.of(b"subject"))
 AFTER = LATER + timedelta(days=1)
+LOG = delivery_log.Wanted(1, 1, 1)
 
 
 @dataclass
@@ -133,6 +141,22 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "the bytes of a manifest": lambda tx, s: artifacts.manifest_body(tx, 1),
     "an instance by name": lambda tx, s: instances.get(tx, name="first"),
     "an instance by id": lambda tx, s: instances.get(tx, registry_id="tcr-first"),
+    "the revision of triggers": lambda tx, s: triggers.revision(tx, s.instance),
+    "enabled triggers": lambda tx, s: triggers.enabled_ones(tx, s.instance),
+    "a trigger": lambda tx, s: triggers.get(tx, 1),
+    "a trigger's name": lambda tx, s: triggers.name_taken(tx, s.instance, s.namespace, "deploy"),
+    "the count of triggers": lambda tx, s: triggers.count_all(tx, s.instance),
+    "a page of a trigger's log": lambda tx, s: delivery_log.page(tx, LOG, before=9, most=10),
+    "a page of a namespace's log": lambda tx, s: delivery_log.page(
+        tx, replace(LOG, trigger_id=None), before=9, most=9
+    ),
+    "the count of a log": lambda tx, s: delivery_log.count(tx, LOG),
+    "a delivery": lambda tx, s: delivery_log.get(tx, 1, 1),
+    "failed deliveries": lambda tx, s: delivery_log.failed(tx, 1, NOW, LATER, 10),
+    "attempts": lambda tx, s: deliveries.attempts(tx, 1, last=0, most=10),
+    "the first of a lane": lambda tx, s: deliveries.first(tx, 1, 0, "prod/web"),
+    "the next lane": lambda tx, s: deliveries.next_due(tx, 1, 0),
+    "overdue lanes": lambda tx, s: deliveries.overdue(tx, NOW, 10),
     "an allowlist": lambda tx, s: instances.allowed(tx, s.instance),
     "a page of instances": lambda tx, s: instances.page(tx, "", 10),
     "a page of tags": lambda tx, s: artifacts.tag_names(tx, s.repository, "", 10),
@@ -180,7 +204,15 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "a page of repositories that a caller may see": lambda tx, s: repositories.page(
         tx, s.instance, last="a", most=9, selection=SEEN
     ),
-    "a page of instances that a caller may see": lambda tx, s: instances.page(tx, "a", 9, SEEN),
+    "a page of instances that a caller may see": lambda tx, s: instances.page(
+        tx, "a", 9, instances.Listed((SEEN, SEEN), "local", labels=[("team", None)])
+    ),
+    "the number of instances that a caller may see": lambda tx, s: instances.count(
+        tx, instances.Listed((SOME, SOME), registry_ids=["tcr-first"])
+    ),
+    "the namespaces of all instances": lambda tx, s: namespaces.everywhere(tx, "a/b", 9),
+    "the namespaces that a caller may see": lambda tx, s: namespaces.everywhere(tx, "a/b", 9, selection=SEEN),
+    "the number of namespaces that a caller may see": lambda tx, s: namespaces.count_everywhere(tx, SOME_PAIRS),
     "a blob that a caller may see": lambda tx, s: layers.find_held(
         tx, s.instance, "local", Digest.of(b"layer"), "", NOW, SEEN
     ),
@@ -376,7 +408,20 @@ async def _service_accounts(tx: Tx, scene: Scene) -> None:
     await service_accounts.remove(tx, scene.instance, "ci")
 
 
-CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[None]]] = {
+CHANGES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
+    "a delivery enters": lambda tx, s: deliveries.enter(tx, delivery(s, 1)),
+    "a lane is taken": lambda tx, s: deliveries.take_lane(tx, 1, 0, most=1, holder="h", now=NOW, until=LATER),
+    "a lane is held": lambda tx, s: deliveries.hold(tx, 1, 0, "prod/web", "h"),
+    "a lane is kept": lambda tx, s: deliveries.keep_lane(tx, 1, 0, "prod/web", None, LATER),
+    "a lane ends": lambda tx, s: deliveries.end_lane(tx, 1, 0, "prod/web"),
+    "a lane is stopped": lambda tx, s: deliveries.stop_lane(tx, 1, 0, "prod/web", NOW, 9),
+    "a delivery has a state": lambda tx, s: deliveries.set_state(tx, 1, "finished", NOW),
+    "a receiver is forgiven": lambda tx, s: deliveries.forgive(tx, 1, 0),
+    "a receiver is paused": lambda tx, s: deliveries.set_target(tx, 1, 0, deliveries.Target(1, NOW, NOW)),
+    "a trigger is marked": lambda tx, s: triggers.mark(tx, 1, NOW),
+    "a trigger is unmarked": lambda tx, s: triggers.unmark(tx, 1),
+    "old deliveries are forgotten": lambda tx, s: delivery_log.forget(tx, NOW, 10),
+    "deliveries of gone triggers are forgotten": lambda tx, s: delivery_log.forget_gone(tx, 10),
     "a push": _push,
     "an upload": _upload,
     "a sparse push completed": _sparse,

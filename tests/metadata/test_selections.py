@@ -77,8 +77,47 @@ async def test_namespaces_and_instances_of_a_selection(database: Database, selec
     async with database.read() as tx:
         rows = await namespaces.page(tx, scene.instance, containing="", last="", most=99, selection=selection)
         count = await namespaces.count(tx, scene.instance, selection=selection)
-        found = await instances.page(tx, "", 99, selection)
+        found = await instances.page(tx, "", 99, instances.Listed((selection,)))
+        either = instances.Listed((Selection(Names(frozenset({"ac"}))), selection))
+        together = await instances.page(tx, "", 99, either)
+        together_count = await instances.count(tx, either)
     wanted = sorted(name for name in NAMESPACES if selected(selection, name))
     assert [row.name for row in rows] == wanted
     assert count == len(wanted)
     assert sorted(row.registry_id for row in found if row.name != "first") == wanted
+    assert sorted(row.registry_id for row in together if row.name != "first") == sorted({*wanted, "ac"})
+    assert together_count == len(together)
+
+
+PAIRS = [
+    EVERYTHING_SHOWN,
+    Selection(Names()),
+    Selection(Names(frozenset({"tcr-first/prod", "tcr-two/ab", "tcr-first"}))),
+    Selection(Names(starts=("tcr-first/a", "tcr-two/"))),
+    Selection(Names(starts=("tcr-t",))),
+    Selection(Names(patterns=("*/a?", "tcr-?wo/prod"))),
+    Selection(Names(starts=("",)), Names(frozenset({"tcr-two/ab"}), ("tcr-first/p",), ("*/a.c",))),
+    Selection(Names(starts=("",)), Names(starts=("tcr-two/",))),
+]
+
+
+@pytest.mark.parametrize("selection", PAIRS, ids=written)
+async def test_namespaces_of_all_instances_of_a_selection(database: Database, selection: Selection) -> None:
+    await set_up(database)
+    async with database.write() as tx:
+        assert await instances.add(tx, instance("two", "tcr-two"))
+        for each in await instances.page(tx, "", 9):
+            for name in NAMESPACES:
+                await namespaces.add(tx, each.id, name, public=False, automatic_scan=False, now=NOW)
+    async with database.read() as tx:
+        rows = await namespaces.everywhere(tx, "", 99, selection=selection)
+        count = await namespaces.count_everywhere(tx, selection)
+        paged = [row.key for row in await namespaces.everywhere(tx, "", 3, selection=selection)]
+        while more := await namespaces.everywhere(tx, paged[-1] if paged else "", 3, selection=selection):
+            paged += [row.key for row in more]
+        skipped = await namespaces.everywhere(tx, "", 99, skip=1, selection=selection)
+    wanted = [f"{one}/{name}" for one in ("first", "two") for name in sorted(NAMESPACES)]
+    wanted = [key for key in wanted if selected(selection, f"tcr-{key}")]
+    assert [row.key for row in rows] == paged == wanted
+    assert [row.key for row in skipped] == wanted[1:]
+    assert count == len(wanted)

@@ -12,10 +12,10 @@ import pytest
 from roadstead.config import Audit
 from roadstead.domain.identity import Caller
 from roadstead.errors import AccessDenied, AppError, InvalidInput, NetworkRefused, NotFound, TooManyRequests
+from roadstead.jobs.queue import NoArguments
 from roadstead.metadata.audit import AuditEntry, add_entries
 from roadstead.services import audit, namespaces
 from roadstead.services.context import Context
-from roadstead.services.gc import NoArguments
 from roadstead.services.operations import run
 from roadstead.services.refusals import Attempt
 from tests.factories.accounts import origin, owner_caller, registry_id, sub_caller

@@ -69,7 +69,7 @@ async def test_what_is_rolled_back_was_never_told(ctx: Context) -> None:
     with pytest.raises(RuntimeError):
         async with ctx.database.write() as tx:
             event = ImageDeleted(namespace="library", repository="library/web")
-            await record(tx, Place(1, registry), caller, event, ctx.clock())
+            await record(ctx, tx, Place(1, registry), caller, event, ctx.clock())
             raise RuntimeError
     assert (await told(ctx), await audited(ctx)) == before
 

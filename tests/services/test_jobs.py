@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from roadstead.errors import AccessDenied, InvalidInput, NotFound
 from roadstead.jobs import queue
+from roadstead.jobs.queue import NoArguments
 from roadstead.metadata.schema.jobs import jobs
 from roadstead.services.context import Context
-from roadstead.services.gc import NoArguments, collect_garbage, prune_jobs
+from roadstead.services.gc import collect_garbage, prune_jobs
 from roadstead.services.jobs import describe_failed_jobs, describe_jobs, run_job_again
 from tests.factories.accounts import sub_caller
 from tests.factories.calls import call, call_as

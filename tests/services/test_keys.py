@@ -14,6 +14,7 @@ from roadstead.domain.identity import Caller, CredentialKind, Door, Origin
 from roadstead.domain.policy import Circumstances, Resource
 from roadstead.errors import (
     AppError,
+    EndedToken,
     KeyUnknown,
     NotAuthenticated,
     PolicyInvalid,
@@ -164,6 +165,26 @@ async def test_a_temporary_key_holds_with_its_token_until_it_ends(ctx: Context, 
     assert await outcome(ctx, signed(), token="session token") is None
     clock.turn(minutes=1)
     assert await outcome(ctx, signed(), token="session token") is KeyUnknown
+
+
+async def test_a_temporary_key_by_its_secret_holds_with_its_token_until_it_ends(
+    ctx: Context, clock: FakeClock
+) -> None:
+    await add_temporary_key(ctx, '{"version":"2.0","statement":[{"effect":"deny","action":"*","resource":"*"}]}')
+    key = ("AKIDtemporary", "for an hour", origin())
+    caller = await caller_by_secret(ctx, *key, "session token")
+    assert (caller.kind, caller.credential_id) == (CredentialKind.TEMPORARY_KEY, "AKIDtemporary")
+    area = Resource("tcr", "local", caller.owner_uin, "instance/tcr-1")
+    assert not caller.rights.decide("tcr:DescribeInstances", area, Circumstances("127.0.0.1", clock.now)).allowed
+    with pytest.raises(NotAuthenticated, match=r"is wrong$"):
+        await caller_by_secret(ctx, *key)
+    with pytest.raises(NotAuthenticated, match="log in again"):
+        await caller_by_secret(ctx, *key, "another")
+    with pytest.raises(NotAuthenticated, match="wrong"):
+        await caller_by_secret(ctx, "AKIDtemporary", "wrong", origin(), "session token")
+    clock.turn(hours=1)
+    with pytest.raises(EndedToken, match=r"the temporary key ended at .*log in again"):
+        await caller_by_secret(ctx, *key, "session token")
 
 
 async def test_a_temporary_key_with_a_policy_never_gives_more_than_it(ctx: Context) -> None:

@@ -10,12 +10,13 @@ import pytest
 from roadstead.domain.identity import Caller, CredentialKind
 from roadstead.errors import AccessDenied, NamespaceUnknown
 from roadstead.metadata import accounts
-from roadstead.services import namespaces, repositories
+from roadstead.services import namespaces, registries, repositories
 from roadstead.services.callers import caller_of
 from roadstead.services.context import Context
 from roadstead.services.operations import AnyOperation, run
 from tests.factories.accounts import Login, add_sub_account, origin, registry_id
 from tests.factories.calls import call
+from tests.factories.instances import ask, create, work_off
 from tests.factories.policies import allow, deny, give, reader_of
 
 REPOSITORIES = ("project-a/backend", "project-a/frontend", "project-b/frontend", "project-c/tool")
@@ -106,3 +107,60 @@ async def test_who_has_no_policy_sees_empty_lists(ctx: Context) -> None:
     login = await add_sub_account(ctx)
     assert await listed(ctx, login, namespaces.describe_namespaces) == ([], 0)
     assert await listed(ctx, login, repositories.describe_repositories) == ([], 0)
+
+
+async def several_instances(ctx: Context) -> dict[str, str]:
+    """Three more instances, each with a namespace `shop`; the id of each."""
+    found = {name: await create(ctx, name) for name in ("second", "third", "fourth")}
+    await work_off(ctx)
+    for made in found.values():
+        await ask(ctx, namespaces.create_namespace, registry_id=made, namespace_name="shop")
+    return found
+
+
+async def seen_everywhere(ctx: Context, login: Login) -> tuple[list[str], list[str]]:
+    """The instances, and the namespaces of all of them, by pages of one; each counted first."""
+    found: tuple[list[str], list[str]] = ([], [])
+    who = await caller(ctx, login)
+    for op, names in zip(
+        (registries.describe_instances, namespaces.describe_instance_all_namespaces), found, strict=True
+    ):
+        first: Any = await run(ctx, who, op, op.request())  # type: ignore[arg-type]
+        last = ""
+        while True:
+            answer: Any = await run(ctx, who, op, op.request(limit=1, last=last))  # type: ignore[arg-type]
+            if op is registries.describe_instances:
+                names += [row.registry_name for row in answer.registries]
+            else:
+                names += [f"{row.registry_name}/{row.name}" for row in answer.namespace_list]
+            last = answer.last
+            if not last:
+                break
+        assert first.total_count == len(names)
+    return found
+
+
+async def test_instances_are_seen_for_themselves_or_for_what_is_in_them(ctx: Context) -> None:
+    made = await several_instances(ctx)
+    login = await add_sub_account(ctx)
+    await give(
+        ctx,
+        login,
+        allow("tcr:DescribeInstance*", f"instance/{made['second']}"),
+        allow("tcr:*", f"repository/{made['third']}/shop/*", f"repository/{made['fourth']}/other/*"),
+    )
+    assert await seen_everywhere(ctx, login) == (["fourth", "second", "third"], ["third/shop"])
+    who, op = await caller(ctx, login), registries.describe_instance_status
+    answer = await run(ctx, who, op, op.request(registry_ids=[await registry_id(ctx), *made.values()]))
+    assert [row.registry_id for row in answer.registry_status_set] == list(made.values())
+
+
+async def test_denied_instances_are_neither_shown_nor_counted(ctx: Context) -> None:
+    made = await several_instances(ctx)
+    login = await add_sub_account(ctx)
+    hidden = [f"{kind}/{made['second']}/*" for kind in ("instance", "repository")]
+    await give(ctx, login, allow("tcr:*", "*"), deny("tcr:*", *hidden, f"repository/{made['third']}/shop/*"))
+    assert await seen_everywhere(ctx, login) == (
+        ["default", "fourth", "third"],
+        ["default/library", "fourth/shop"],
+    )

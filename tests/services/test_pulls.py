@@ -57,7 +57,7 @@ async def pull(ctx: Context, who: Asker, reference: str, condition: str = "") ->
 
 async def told(ctx: Context) -> list[dict[str, Any]]:
     """The pulls in the event log once all that waits is written."""
-    await ctx.pulls.write_down(ctx.database)
+    await ctx.pulls.write_down(ctx)
     async with ctx.database.read() as tx:
         rows = await tx.all(sa.select(events).where(events.c.kind == "pullImage").order_by(events.c.id))
     return [{**json.loads(row.data), "operator": row.operator} for row in rows]
@@ -170,7 +170,7 @@ async def test_what_cannot_be_written_waits(ctx: Context, monkeypatch: pytest.Mo
     with monkeypatch.context() as patched:
         patched.setattr(pulls, "count", away)
         with pytest.raises(RuntimeError):
-            await ctx.pulls.write_down(ctx.database)
+            await ctx.pulls.write_down(ctx)
     await pull(ctx, owner, "v1")
     assert sum(each["pulls"] for each in await told(ctx)) == 14
     assert await counts(ctx) == {"library/web": 14, "v1": 14}
