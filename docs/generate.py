@@ -120,7 +120,7 @@ def commands_page() -> str:
 
 def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     children = getattr(command, "commands", None)
-    if children is None or path == "roadstead":
+    if children is None or path == "roadstead" or command.invoke_without_command:
         yield path, command
     for name, child in sorted((children or {}).items()):
         yield from _commands(f"{path} {name}", child)

@@ -29,13 +29,16 @@ from roadstead.jobs.queue import JobTable, NoArguments
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, deletions, deliveries, deployments, gc, single_sign_on
+from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, single_sign_on
 from roadstead.services.context import Context
+from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
+from roadstead.services.meters import Meters
 from roadstead.services.passwords import Passwords
+from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
@@ -47,6 +50,8 @@ QUEUES = {"collection": 1, "instances": 4, "triggers": 32}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
+_PULL_SECONDS = 1
+_METER_SECONDS = 5
 _AUDIT_SECONDS = 3600
 _WAKE_SECONDS = 300
 
@@ -68,6 +73,10 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         proxies = Proxies.of(settings.network.proxies)
     except InvalidInput as error:
         raise StartRefused(f"configuration: network.proxies: {error.message}") from error
+    try:
+        Proxies.of(settings.metrics.allow)
+    except InvalidInput as error:
+        raise StartRefused(f"configuration: metrics.allow: {error.message}") from error
     outbound, oidc = _callers_out(settings, clock)
     try:
         settings.folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +106,9 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
             rights=RightsMemory(),
             key_uses=KeyUses(),
             refusals=Refusals(),
+            pulls=Pulls(),
+            feed=EventFeed(database, settings.events.streams),
+            meters=Meters(settings.folder),
             triggers=TriggerMemory(),
             passwords=Passwords(),
             outbound=outbound,
@@ -105,7 +117,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         try:
             yield ctx
         finally:
-            await _last_refusals(ctx)
+            await _last_notes(ctx)
     finally:
         await outbound.close()
         await store.close()
@@ -122,11 +134,14 @@ def _callers_out(settings: Settings, clock: Callable[[], datetime]) -> tuple[Out
     return outbound, OidcClient(outbound, settings.oidc, single_sign_on.secret_of(settings.oidc), clock)
 
 
-async def _last_refusals(ctx: Context) -> None:
-    try:
-        await ctx.refusals.write_down(ctx.database)
-    except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
-        _log.exception("the last refused attempts could not be audited")
+async def _last_notes(ctx: Context) -> None:
+    """What waits in memory is written down, as far as the database lets it."""
+    last = {"pulls": partial(ctx.pulls.write_down, ctx), "refusals": partial(ctx.refusals.write_down, ctx.database)}
+    for notes, write_down in last.items():
+        try:
+            await write_down()
+        except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
+            _log.exception("what was last noted is lost", notes=notes)
 
 
 def job_table() -> JobTable[Context]:
@@ -135,6 +150,7 @@ def job_table() -> JobTable[Context]:
     table.add(gc.collect_garbage)
     table.add(gc.prune_jobs)
     table.add(audit.forget_audit)
+    table.add(event_log.forget_events)
     table.add(deployments.deploy_instance)
     table.add(deletions.remove_instance)
     table.add(deliveries.deliver)
@@ -151,6 +167,7 @@ def worker(ctx: Context) -> Worker[Context]:
         every(_AUDIT_SECONDS, audit.forget_audit, NoArguments()),
         every(_WAKE_SECONDS, deliveries.wake_receivers, NoArguments()),
         every(_AUDIT_SECONDS, deliveries.forget_deliveries, NoArguments()),
+        every(_AUDIT_SECONDS, event_log.forget_events, NoArguments()),
     ]
     return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 
@@ -161,6 +178,7 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._entry: ASGIApp | None = None
+        self._ctx: Context | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The request has been answered, or the process has started and stopped."""
@@ -169,11 +187,16 @@ class Application:
         elif self._entry is not None:
             await self._entry(scope, receive, send)
 
+    def stopping(self) -> None:
+        """Requests that would go on for ever end: the process is to stop."""
+        if self._ctx is not None:
+            self._ctx.feed.close()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with open_context(self._settings) as ctx, _background(ctx):
-                self._entry = Entry(ctx)
+            async with open_context(self._settings) as ctx, _background(ctx, working=ctx.settings.workers.in_server):
+                self._ctx, self._entry = ctx, Entry(ctx)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except AppError as error:
@@ -184,24 +207,37 @@ class Application:
 
 
 @asynccontextmanager
-async def _background(ctx: Context) -> AsyncIterator[None]:
-    """Jobs are worked off and signing keys kept fresh as long as the block lasts."""
-    jobs = worker(ctx)
-    working = asyncio.create_task(jobs.run())
+async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
+    """As long as the block lasts notes are written down, signing keys kept fresh and, if wanted, jobs worked off."""
+    jobs = worker(ctx) if working else None
+    running = None if jobs is None else asyncio.create_task(jobs.run())
+    if jobs is not None:
+        ctx.meters.watch(jobs.metrics)
     repeated = [
         asyncio.create_task(_repeat(_KEY_SECONDS, ctx.keys.refresh)),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.logins.write_down, ctx.database))),
         asyncio.create_task(_repeat(_LOGIN_SECONDS, partial(ctx.key_uses.write_down, ctx.database))),
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
+        asyncio.create_task(_repeat(_METER_SECONDS, ctx.meters.write_down)),
+        asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx))),
     ]
     try:
         yield
     finally:
-        jobs.stop()
+        if jobs is not None:
+            jobs.stop()
         for task in repeated:
             task.cancel()
         await asyncio.gather(*repeated, return_exceptions=True)
-        await working
+        if running is not None:
+            await running
+        await ctx.meters.write_down()
+
+
+async def work_off(settings: Settings, stop: asyncio.Event) -> None:
+    """Jobs were worked off without serving until `stop` was set; those that ran had time to end."""
+    async with open_context(settings) as ctx, _background(ctx, working=True):
+        await stop.wait()
 
 
 async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

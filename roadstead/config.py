@@ -176,6 +176,29 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, _says("Days that entries of the audit are kept; 0 keeps them for ever", ge=0)] = 90
 
 
+class Events(Struct, frozen=True, forbid_unknown_fields=True):
+    """The log of what happened, from which triggers and event streams live."""
+
+    days: Annotated[int, _says("Days that events are kept; 0 keeps them for ever", ge=0)] = 90
+    streams: Annotated[int, _says("Most event streams that one process has open at once", ge=1)] = 100
+
+
+class Workers(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who works off jobs."""
+
+    in_server: Annotated[
+        bool, _says("Whether serving processes do; off: `roadstead worker` must run, on as many hosts as you like")
+    ] = True
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """What monitoring may read at `/metrics`."""
+
+    allow: Annotated[
+        tuple[str, ...], _says("Addresses or CIDRs of clients that may read it, beside those on this host")
+    ] = ()
+
+
 class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
     """How receivers of triggers are called."""
 
@@ -299,6 +322,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     network: Network = msgspec.field(default_factory=Network)
     audit: Audit = msgspec.field(default_factory=Audit)
+    events: Events = msgspec.field(default_factory=Events)
+    workers: Workers = msgspec.field(default_factory=Workers)
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
     triggers: Triggers = msgspec.field(default_factory=Triggers)
     client: Client = msgspec.field(default_factory=Client)
     outbound: Outbound = msgspec.field(default_factory=Outbound)

@@ -14,8 +14,10 @@ from roadstead.cli import (
     audit,
     call,
     credentials,
+    events,
     groups,
     instances,
+    jobs,
     namespaces,
     networks,
     policies,
@@ -26,6 +28,7 @@ from roadstead.cli import (
     tags,
     triggers,
     users,
+    worker,
 )
 from roadstead.cli.options import Options
 
@@ -57,6 +60,9 @@ app.add_typer(access_keys.commands, name="key")
 app.add_typer(service_accounts.commands, name="serviceaccount")
 app.add_typer(triggers.commands, name="trigger")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(events.commands, name="events")
+app.add_typer(jobs.commands, name="job")
+app.command("worker", epilog="Example: roadstead worker --data /srv/registry")(worker.worker)
 
 
 def _version(wanted: bool) -> None:

@@ -54,7 +54,14 @@ def list_(
             repository_name=search or None,
         ),
     )
-    columns = [("NAME", "name"), ("PUBLIC", "public"), ("UPDATED", "update_time"), ("SUMMARY", "brief_description")]
+    columns = [
+        ("NAME", "name"),
+        ("PUBLIC", "public"),
+        ("UPDATED", "update_time"),
+        ("PULLS", "pull_count"),
+        ("PULLED", "last_pull_time"),
+        ("SUMMARY", "brief_description"),
+    ]
     show_rows(
         context, rows, columns, empty="No repositories yet. Push an image: docker push HOST:PORT/NAMESPACE/NAME"
     )

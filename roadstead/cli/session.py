@@ -16,10 +16,11 @@ import typer
 
 from roadstead.cli.options import Options
 from roadstead.cli.profile import chosen
-from roadstead.config import load
+from roadstead.config import Settings, load
 from roadstead.domain.identity import Caller
 from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
 from roadstead.services.context import Context
+from roadstead.services.event_log import LoggedEvent
 from roadstead.services.operations import AnyOperation, Operation, Wire
 
 Answer = TypeVar("Answer", bound=Wire)
@@ -35,6 +36,12 @@ async def opened(options: Options) -> AsyncIterator[Context]:
     """The registry's parts, without serving; raises StartRefused when the data folder was never started."""
     from roadstead.app import open_context
 
+    async with open_context(configured(options)) as ctx:
+        yield ctx
+
+
+def configured(options: Options) -> Settings:
+    """The settings of the registry on this machine; raises StartRefused when its data folder was never started."""
     if options.server is not None:
         raise InvalidInput("this command works on the stored bytes themselves: run it where the server runs")
     settings = load(options.config, options={"data": options.data})
@@ -43,8 +50,7 @@ async def opened(options: Options) -> AsyncIterator[Context]:
             f"there is no registry in {settings.folder}; name its folder with --data, start one: roadstead serve, "
             "or log in to a server: roadstead login URL"
         )
-    async with open_context(settings) as ctx:
-        yield ctx
+    return settings
 
 
 class Way(Protocol):
@@ -68,6 +74,10 @@ class Way(Protocol):
 
     def working(self, queue: str) -> AbstractAsyncContextManager[None]:
         """Jobs of the queue are worked off as long as the block lasts, here or by the server."""
+        ...
+
+    def events(self, wanted: dict[str, str], last: str) -> AsyncIterator[LoggedEvent]:
+        """Events as they happen, for ever: those after the id `last` if it is given. `wanted` is as on the wire."""
         ...
 
     def host(self, domain: str) -> str:
@@ -127,6 +137,19 @@ class Local:
         finally:
             worker.stop()
             await running
+
+    async def events(self, wanted: dict[str, str], last: str) -> AsyncIterator[LoggedEvent]:
+        from roadstead.services.event_log import Wanted, follow, place, watched
+
+        async def identify() -> Caller:
+            return self._caller
+
+        instance = await watched(self._ctx, wanted["RegistryId"])
+        kinds = [kind for kind in wanted["Kind"].split(",") if kind]
+        narrowed = Wanted(wanted["NamespaceName"], wanted["Repository"], kinds)
+        async for batch in follow(self._ctx, instance, narrowed, place(last), identify):
+            for event in batch:
+                yield event
 
     def host(self, domain: str) -> str:
         port = self._ctx.settings.address[1]
@@ -189,6 +212,10 @@ class Remote:
     def working(self, queue: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
+    async def events(self, wanted: dict[str, str], last: str) -> AsyncIterator[LoggedEvent]:
+        async for data in self._client.events(wanted, last):
+            yield msgspec.json.decode(data, type=LoggedEvent)
+
     def host(self, domain: str) -> str:
         return domain
 
@@ -224,6 +251,17 @@ class Session:
     def working(self, queue: str) -> AbstractAsyncContextManager[None]:
         """Jobs of the queue are worked off as long as the block lasts, by this process or the server."""
         return self._way.working(queue)
+
+    async def events(self, *, namespace: str, repository: str, kinds: str, last: str) -> AsyncIterator[LoggedEvent]:
+        """Events of the chosen instance as they happen, for ever; kinds are parted by commas."""
+        wanted = {
+            "RegistryId": await self.registry_id(),
+            "NamespaceName": namespace,
+            "Repository": repository,
+            "Kind": kinds,
+        }
+        async for event in self._way.events(wanted, last):
+            yield event
 
     def host(self, domain: str) -> str:
         """Where an instance of that domain is reached."""

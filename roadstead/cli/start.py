@@ -41,7 +41,9 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
     async def prepare() -> None:
         from roadstead.app import open_context
         from roadstead.services.accounts import first_start
+        from roadstead.services.meters import forget
 
+        forget(settings.folder)
         async with open_context(settings) as ctx:
             made = await first_start(ctx)
         _announce(settings, host, port, made)
@@ -52,7 +54,8 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         from roadstead.http.server import server_config
 
         set_up_logging(settings)
-        await serve_http(server_config(Application(settings), settings), [twin(listener)])
+        app = Application(settings)
+        await serve_http(server_config(app, settings), [twin(listener)], stopping=app.stopping)
 
     return Supervisor(process_count(settings), work, load=lambda: load_for(settings), prepare=prepare).run()
 

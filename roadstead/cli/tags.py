@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ class _Line:
     size: str
     platforms: str
     pushed: str
+    pulls: int
+    pulled: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ def list_(
         ("SIZE", "size"),
         ("PLATFORMS", "platforms"),
         ("PUSHED", "pushed"),
+        ("PULLS", "pulls"),
+        ("PULLED", "pulled"),
     ]
     show_rows(context, shown, columns, empty=f"No tags in {name} yet.")
 
@@ -61,6 +66,8 @@ def _line(row: Any) -> _Line:
         size_text(row.size),
         row.platforms,
         time_text(row.update_time),
+        row.pull_count,
+        row.last_pull_time,
     )
 
 

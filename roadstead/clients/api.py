@@ -6,6 +6,7 @@ same words whether it works on a data folder or across a network.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,9 +14,12 @@ from typing import Any
 import httpx2
 import msgspec
 
-from roadstead.errors import AppError, InvalidInput, TooManyRequests, Unavailable, conditions
+from roadstead.errors import AppError, InvalidInput, NotAuthenticated, TooManyRequests, Unavailable, conditions
 
 _SECONDS = 60.0
+# A stream shows a sign of life each few seconds.
+_SILENT_SECONDS = 30.0
+_PAUSE_SECONDS = 1.0
 
 
 class Root(msgspec.Struct, frozen=True, rename="pascal"):
@@ -44,6 +48,46 @@ class ApiClient:
         """The JSON that the operation answers; raises the condition that the server met, or Unavailable."""
         return await self._ask("POST", f"/api/v1/{action}", body)
 
+    async def events(self, wanted: Mapping[str, str], last: str) -> AsyncIterator[bytes]:
+        """The JSON of each event that the server tells of, after the one with the id `last` if it is given.
+
+        A broken connection is taken up again where it broke; raises what the server refuses with, and Unavailable
+        when it cannot be reached in the first place.
+        """
+        begun = False
+        while True:
+            try:
+                async for number, data in self._stream(wanted, last):
+                    begun = True
+                    if number:
+                        last = number
+                        yield data
+            except Unavailable:
+                if not begun:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _stream(self, wanted: Mapping[str, str], last: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Id and data of each event, and empty ones for signs of life, until the connection ends."""
+        headers = {"last-event-id": last} if last else {}
+        asked = self._http.stream("GET", "/api/v1/events", params=wanted, headers=headers, timeout=_SILENT_SECONDS)
+        try:
+            async with asked as answer:
+                if answer.status_code != 200:
+                    raise condition(answer.status_code, await answer.aread())
+                fields: dict[str, str] = {}
+                async for line in answer.aiter_lines():
+                    name, _, value = line.partition(": ")
+                    if line:
+                        fields[name] = value
+                        continue
+                    if fields.get("event") == "refused":
+                        raise NotAuthenticated(_refused(fields.get("data", "")))
+                    yield fields.get("id", ""), fields.get("data", "").encode()
+                    fields = {}
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Unavailable(f"{self._http.base_url} cannot be reached: {error or type(error).__name__}") from error
+
     async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         headers = {"content-type": "application/json"} if body is not None else {}
         try:
@@ -53,6 +97,13 @@ class ApiClient:
         if answer.status_code == 200:
             return answer.content
         raise condition(answer.status_code, answer.content)
+
+
+def _refused(data: str) -> str:
+    try:
+        return str(msgspec.json.decode(data, type=dict[str, str])["detail"])
+    except (msgspec.DecodeError, KeyError):
+        return "credential: the server has ended the stream"
 
 
 @asynccontextmanager

@@ -231,6 +231,12 @@ def accepts(header: str, media_type: str) -> bool:
     return any(kind in {media_type, "*/*", "application/*"} for kind in kinds)
 
 
+def member_digests(body: bytes) -> list[str]:
+    """The digests of the members of an index that was accepted once."""
+    document: Any = _decode(body)
+    return [str(entry.digest) for entry in document.manifests or ()]
+
+
 def child_for(body: bytes, platform: str) -> str | None:
     """The digest of the member of an index for a platform, for clients that know no indexes."""
     document: Any = _decode(body)

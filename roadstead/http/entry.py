@@ -11,7 +11,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -19,7 +19,19 @@ from starlette.types import Receive, Scope, Send
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
 from roadstead.errors import AppError
-from roadstead.http import actions, api, health, oci, openapi, session, single_sign_on, token, welcome
+from roadstead.http import (
+    actions,
+    api,
+    event_stream,
+    health,
+    metrics,
+    oci,
+    openapi,
+    session,
+    single_sign_on,
+    token,
+    welcome,
+)
 from roadstead.http.errors import fault, render_action, render_oci, render_page, render_problem, unknown_path
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
@@ -48,7 +60,7 @@ class Entry:
         door = _door(scope)
         exchange = Exchange(self._ctx, scope, receive, send, self._origin(scope, door))
         try:
-            await self._admit(exchange)
+            await self._admit(exchange, door)
             await door.serve(exchange)
         except AppError as error:
             await self._refuse(exchange, door, error)
@@ -56,6 +68,8 @@ class Entry:
             raise
         except Exception as error:  # noqa: BLE001  the last place that can still answer and log
             await self._refuse(exchange, door, fault(exchange, error))
+        seconds = time.perf_counter() - began
+        self._ctx.meters.note(door.label, exchange.status, seconds)
         if self._log_requests:
             _log.info(
                 "request",
@@ -64,14 +78,16 @@ class Entry:
                 status=exchange.status,
                 request_id=exchange.origin.request_id,
                 address=exchange.origin.address,
-                seconds=round(time.perf_counter() - began, 4),
+                seconds=round(seconds, 4),
             )
 
-    async def _admit(self, exchange: Exchange) -> None:
+    async def _admit(self, exchange: Exchange, door: _Door) -> None:
         """The exchange knows its instance and its client's own address, and the network gate has let it in."""
         directory = self._ctx.instances
         label = directory.label(exchange.header(b"host"))
         instance = exchange.instance = directory.known(label) or await directory.find(label)
+        if door is _METRICS:
+            return
         forwarded_for = exchange.header(b"x-forwarded-for")
         if forwarded_for:
             address = self._ctx.proxies.client(exchange.origin.address, forwarded_for)
@@ -99,6 +115,11 @@ class _Door:
     name: identity.Door
     serve: Callable[[Exchange], Awaitable[None]]
     refuse: Callable[[Exchange, AppError], Awaitable[None]]
+    # The name as a plain text: an enumeration's member takes longer to look up, and each request is counted.
+    label: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", str(self.name))
 
 
 async def _nowhere(exchange: Exchange) -> None:
@@ -108,11 +129,14 @@ async def _nowhere(exchange: Exchange) -> None:
 _REGISTRY = _Door(identity.Door.REGISTRY, oci.serve, oci.refuse)
 _TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
 _API = _Door(identity.Door.API, api.serve, render_problem)
+_EVENTS = _Door(identity.Door.API, event_stream.serve, render_problem)
 _SESSION = _Door(identity.Door.API, session.serve, render_problem)
 _SINGLE_SIGN_ON = _Door(identity.Door.API, single_sign_on.serve, render_page)
 _OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
 _ACTIONS = _Door(identity.Door.ACTIONS, actions.serve, render_action)
 _WELCOME = _Door(identity.Door.REGISTRY, welcome.serve, render_oci)
+# Not an instance's: it has a gate of its own.
+_METRICS = _Door(identity.Door.API, metrics.serve, render_problem)
 _NOWHERE = _Door(identity.Door.REGISTRY, _nowhere, render_oci)
 
 
@@ -124,8 +148,10 @@ def _door(scope: Scope) -> _Door:
         return _SINGLE_SIGN_ON
     if path == session.PATH or path.startswith(f"{session.PATH}/"):
         return _SESSION
+    if path == event_stream.PATH:
+        return _EVENTS
     if path.startswith("/api/v1/") or path == "/api/v1":
         return _API
     if path == "/":
         return _ACTIONS if actions.asked(scope) else _WELCOME
-    return {"/service/token": _TOKEN, "/openapi.json": _OPENAPI}.get(path, _NOWHERE)
+    return {"/service/token": _TOKEN, "/openapi.json": _OPENAPI, metrics.PATH: _METRICS}.get(path, _NOWHERE)

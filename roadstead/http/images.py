@@ -21,13 +21,9 @@ _REFERRER_BYTES = 4 << 20
 async def get_manifest(exchange: Exchange, name: RepositoryName, reference: str) -> None:
     """Distribution-spec "Pulling manifests"."""
     _check_reference(name, reference)
-    stored, body = await images.get(exchange.ctx, exchange.asker, name, reference, exchange.header(b"accept"))
-    headers = _manifest_headers(stored)
-    condition = exchange.header(b"if-none-match")
-    if condition and images.matches(condition, stored.digest):
-        await exchange.answer(304, headers)
-        return
-    await exchange.answer(200, headers, body)
+    accept, condition = exchange.header(b"accept"), exchange.header(b"if-none-match")
+    stored, body = await images.pull(exchange.ctx, exchange.asker, name, reference, accept, condition)
+    await exchange.answer(304 if body is None else 200, _manifest_headers(stored), body or b"")
 
 
 async def head_manifest(exchange: Exchange, name: RepositoryName, reference: str) -> None:

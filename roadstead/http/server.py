@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -62,15 +62,26 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(config: ServerConfig, sockets: Sequence[socket.socket], stop: asyncio.Event | None = None) -> None:
+def _nothing() -> None:
+    """Stands for what need not be done."""
+
+
+async def serve(
+    config: ServerConfig,
+    sockets: Sequence[socket.socket],
+    stop: asyncio.Event | None = None,
+    *,
+    stopping: Callable[[], None] = _nothing,
+) -> None:
     """The application has been served on the bound `sockets` until `stop` was set.
 
-    Then no connection is accepted, running requests have 10 seconds to end, and every thread has ended. Without
-    `stop`, SIGTERM and SIGINT stop the server. Raises StartRefused when the application's lifespan does not start.
+    Then `stopping` is called, no connection is accepted, running requests have 10 seconds to end, and every thread
+    has ended. Without `stop`, SIGTERM and SIGINT stop the server. Raises StartRefused when the application's lifespan
+    does not start.
     """
     server = _Server(config)
     stop = stop or _stop_on_signals()
-    watch = asyncio.create_task(_pass_on(stop, server))
+    watch = asyncio.create_task(_pass_on(stop, server, stopping))
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit:
@@ -91,8 +102,9 @@ def _stop_on_signals() -> asyncio.Event:
     return stop
 
 
-async def _pass_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
+async def _pass_on(stop: asyncio.Event, server: uvicorn.Server, stopping: Callable[[], None]) -> None:
     await stop.wait()
+    stopping()
     server.should_exit = True
 
 

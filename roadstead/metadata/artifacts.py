@@ -37,6 +37,8 @@ class TagInfo:
     total_size: int
     platforms: str
     pushed_at: datetime
+    pulls: int
+    pulled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,8 @@ async def tag_infos(
             manifests.c.total_size,
             manifests.c.platforms,
             tags.c.pushed_at,
+            tags.c.pulls,
+            tags.c.pulled_at,
         )
         .join(manifests, manifests.c.id == tags.c.manifest_id)
         .where(*_meant(repository_id, containing, exact, digest), tags.c.name > last)

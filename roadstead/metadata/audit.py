@@ -8,7 +8,7 @@ look at; `Found.last` says where to go on. A span of time becomes a span of ids,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,6 +51,14 @@ async def add_event(tx: Tx, *, instance_id: int, kind: str, operator: str, occur
         },
     )
     return event_id
+
+
+async def add_events(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The ids of the new rows of the event log, in the order of `rows`."""
+    if len(rows) == 1:
+        return [await add_event(tx, **rows[0])]
+    adding = sa.insert(events).returning(events.c.id, sort_by_parameter_order=True)
+    return [row.id for row in await tx.all(adding, rows)] if rows else []
 
 
 async def add_entry(tx: Tx, entry: AuditEntry) -> None:

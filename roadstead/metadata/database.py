@@ -129,6 +129,10 @@ class Database(Protocol):
         """
         ...
 
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """`callback` is called after each commit of this process, until what is returned is called."""
+        ...
+
     def version(self) -> int | None:
         """A number that differs after any commit of any process; None where it would cost as much as reading anew.
 

@@ -153,9 +153,10 @@ async def remove_namespaces(tx: Tx, instance_id: int, most: int) -> int:
 
 
 async def remove_events(tx: Tx, instance_id: int, most: int) -> int:
-    """Up to `most` events of the instance are gone; how many."""
+    """Up to `most` events of the instance are gone; how many. The log's newest one stays (see `event_log.forget`)."""
     c = events.c
-    some = sa.select(c.id).where(c.instance_id == instance_id).order_by(c.id).limit(most)
+    newest = sa.select(sa.func.max(c.id)).scalar_subquery()
+    some = sa.select(c.id).where(c.instance_id == instance_id, c.id < newest).order_by(c.id).limit(most)
     return await tx.run(sa.delete(events).where(c.id.in_(some)))
 
 

@@ -222,6 +222,11 @@ async def expired_uploads(tx: Tx, now: datetime, most: int) -> list[tuple[str, s
     return [(row.region, row.id) for row in rows]
 
 
+async def upload_total(tx: Tx) -> int:
+    """How many sessions are open, of all instances."""
+    return int(await tx.scalar(sa.select(sa.func.count()).select_from(uploads)))
+
+
 async def known_uploads(tx: Tx, ids: Sequence[str]) -> set[str]:
     """Which of the sessions exist."""
     rows = await tx.all(sa.select(uploads.c.id).where(uploads.c.id.in_(ids)))

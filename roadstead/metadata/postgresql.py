@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,6 +79,7 @@ class PostgresqlDatabase:
         if parsed.get_backend_name() not in {"postgresql", "postgres"}:
             raise StartRefused(f"the setting database names {parsed.drivername}; only postgresql:// is supported")
         self._where = f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
+        self._watchers: list[Callable[[], None]] = []
         address = parsed.set(drivername="postgresql+asyncpg")
         # Two pools, because a request may come to write while it reads: from one pool, as many such requests as it
         # has connections would wait for one another.
@@ -101,8 +103,12 @@ class PostgresqlDatabase:
                 if not durable:
                     await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 yield tx
-        for callback in tx.callbacks:
+        for callback in (*tx.callbacks, *self._watchers):
             callback()
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._watchers.append(callback)
+        return partial(self._watchers.remove, callback)
 
     def version(self) -> int | None:
         return None

@@ -29,6 +29,8 @@ class Repository:
     public: bool
     created_at: datetime
     updated_at: datetime
+    pulls: int
+    pulled_at: datetime | None
 
 
 _SOURCE = repositories.join(namespaces, namespaces.c.id == repositories.c.namespace_id)

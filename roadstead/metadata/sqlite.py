@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,7 @@ class SqliteDatabase:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="sqlite")
         self._flush = LogFlush(path.with_name(path.name + "-wal"), self._pool)
         self._lane = asyncio.Lock()
+        self._watchers: list[Callable[[], None]] = []
         self._checkpoint: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Future[None]] = set()
         self._version: int | None = None
@@ -179,8 +181,12 @@ class SqliteDatabase:
         self._plan_checkpoint()
         if durable:
             await self._flush.wait()
-        for callback in tx.callbacks:
+        for callback in (*tx.callbacks, *self._watchers):
             callback()
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._watchers.append(callback)
+        return partial(self._watchers.remove, callback)
 
     async def _begin(self) -> None:
         """The write lock is ours; other processes hold it for well under a millisecond at a time."""

@@ -14,10 +14,12 @@ from roadstead.config import Settings
 from roadstead.domain.network import Proxies
 from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
+from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
+from roadstead.services.meters import Meters
 from roadstead.services.passwords import Passwords
 from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
@@ -25,6 +27,7 @@ from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
 
 if TYPE_CHECKING:
+    from roadstead.services.pulls import Pulls
     from roadstead.services.triggering import TriggerMemory
 
 
@@ -48,6 +51,9 @@ class Context:
     rights: RightsMemory
     key_uses: KeyUses
     refusals: Refusals
+    pulls: Pulls
+    feed: EventFeed
+    meters: Meters
     triggers: TriggerMemory
     passwords: Passwords
     outbound: Outbound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -51,13 +52,16 @@ class ImagePushed(Event, frozen=True, kw_only=True):
 
 
 class ImagePulled(Event, frozen=True, kw_only=True):
-    """A client has pulled a manifest, by tag or by digest."""
+    """A client was given a manifest; without a tag when it asked for a digest and had not asked for a tag before."""
 
     kind = "pullImage"
     action = "tcr:PullRepository"
 
     digest: str
+    media_type: str
     tag: str = ""
+    # More than one when the client pulled the same so often within a second that not each pull has its own event.
+    pulls: int = 1
 
     def resources(self) -> list[Resource]:
         """The tag, or the digest alone."""
@@ -146,6 +150,48 @@ class Place:
     registry_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event with where, by whom and when."""
+
+    place: Place
+    caller: Caller
+    event: Event
+    at: datetime
+
+
+async def record_all(ctx: Context, tx: Tx, happened: Sequence[Happened]) -> list[int]:
+    """The events are in the log, in this order, and their deliveries entered, if the transaction commits; their ids.
+
+    Every event comes through here, and after the change that it tells of: the event stream counts on a transaction
+    that takes an id having written something before.
+    """
+    rows = [
+        {
+            "instance_id": each.place.instance_id,
+            "kind": each.event.kind,
+            "operator": each.caller.name,
+            "occurred_at": each.at,
+            "data": msgspec.json.encode(each.event).decode(),
+        }
+        for each in happened
+    ]
+    ids = await audit.add_events(tx, rows)
+    for each, event_id in zip(happened, ids, strict=True):
+        told = Told(
+            instance_id=each.place.instance_id,
+            registry_id=each.place.registry_id,
+            event_id=event_id,
+            kind=each.event.kind,
+            repository=each.event.repository,
+            resources=each.event.resources(),
+            caller=each.caller,
+            at=each.at,
+        )
+        await follow(ctx, tx, told)
+    return ids
+
+
 async def record(
     ctx: Context, tx: Tx, place: Place, caller: Caller, event: Event, now: datetime, *, audited: bool = True
 ) -> int:
@@ -153,16 +199,9 @@ async def record(
 
     Within an operation, whose own entry says the same, `audited` is False.
     """
-    data = msgspec.json.encode(event).decode()
-    event_id = await audit.add_event(
-        tx,
-        instance_id=place.instance_id,
-        kind=event.kind,
-        operator=caller.name,
-        occurred_at=now,
-        data=data,
-    )
+    (event_id,) = await record_all(ctx, tx, [Happened(place, caller, event, now)])
     if audited:
+        data = msgspec.json.encode(event).decode()
         entry = audit_entry(
             caller,
             action=event.action,
@@ -172,17 +211,6 @@ async def record(
             instance_id=place.instance_id,
         )
         await audit.add_entry(tx, entry)
-    told = Told(
-        instance_id=place.instance_id,
-        registry_id=place.registry_id,
-        event_id=event_id,
-        kind=event.kind,
-        repository=event.repository,
-        resources=event.resources(),
-        caller=caller,
-        at=now,
-    )
-    await follow(ctx, tx, told)
     return event_id
 
 

@@ -60,6 +60,8 @@ MediaType = Annotated[str, Meta(description="Media type.")]
 Bytes = Annotated[int, Meta(description="Number of bytes.")]
 CreatedAt = Annotated[datetime, Meta(description="When it was created.")]
 UpdatedAt = Annotated[datetime, Meta(description="When it was last changed.")]
+PullCount = Annotated[int, Meta(description="How often it was pulled.")]
+LastPullTime = Annotated[datetime | None, Meta(description="When it was last pulled; null when it never was.")]
 TargetUin = Annotated[int, Meta(description="Number of the account; left out: the caller's own.", ge=1)]
 UserName = Annotated[
     str,

@@ -28,6 +28,7 @@ from roadstead.metadata.database import Tx
 from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
 from roadstead.services.events import ImageDeleted, ImagePushed, record
+from roadstead.services.pulls import Client, Pulled
 from roadstead.services.repositories import admit_push, open_for_push
 
 _CONFIG_TYPES = {
@@ -62,25 +63,56 @@ async def get(
     To a client that asks for a tag and accepts no index, the index's linux/amd64 member is given, as docker's
     registries do for clients older than indexes.
     """
+    return (await _get(ctx, asker, name, reference, accept))[1:]
+
+
+async def _get(
+    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str
+) -> tuple[Admitted, StoredManifest, bytes]:
     admitted, stored = await _find(ctx, asker, name, reference)
     body = ctx.recent.manifest(stored.digest)
     member_wanted = _wants_member(stored, reference, accept)
     if body is not None and not member_wanted:
-        return stored, body
+        return admitted, stored, body
     async with ctx.database.read() as tx:
         body = body or await _body(ctx, tx, stored)
         if member_wanted:
             member = await _member(ctx, tx, admitted, name, body)
             if member is not None:
-                return member
+                return admitted, *member
+    return admitted, stored, body
+
+
+async def pull(
+    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str, condition: str
+) -> tuple[StoredManifest, bytes | None]:
+    """What `get` gives, and the pull is counted; without bytes where If-None-Match says that the client has them."""
+    admitted, stored, body = await _get(ctx, asker, name, reference, accept)
+    if condition and matches(condition, stored.digest):
+        return stored, None
+    if admitted.facts.repository_id is not None:
+        tag = "" if ":" in reference else reference
+        repository_id, now = admitted.facts.repository_id, ctx.clock()
+        client = _client(asker)
+        if not (tag and ctx.pulls.again(client, stored.id, tag, now)):
+            ctx.pulls.note(client, Pulled(admitted.place, admitted.caller, repository_id, name, stored, tag), now)
+        if stored.media_type in documents.INDEX_TYPES:
+            ctx.pulls.expect_members(client, repository_id, documents.member_digests(body), now)
     return stored, body
+
+
+def _client(asker: Asker) -> Client:
+    """Whose requests belong together."""
+    return asker.presented.uin, asker.presented.credential_id, asker.origin.address
 
 
 async def head(ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str) -> StoredManifest:
     """The manifest that the tag or digest stands for, without its bytes; raises ManifestUnknown."""
-    _, stored = await _find(ctx, asker, name, reference)
+    admitted, stored = await _find(ctx, asker, name, reference)
     if _wants_member(stored, reference, accept):
         stored, _ = await get(ctx, asker, name, reference, accept)
+    if ":" not in reference and admitted.facts.repository_id is not None:
+        ctx.pulls.expect_tag(_client(asker), admitted.facts.repository_id, stored.digest, reference, ctx.clock())
     return stored
 
 

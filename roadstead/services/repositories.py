@@ -20,7 +20,9 @@ from roadstead.services.fields import (
     CreatedAt,
     Description,
     FullRepositoryName,
+    LastPullTime,
     NamespaceName,
+    PullCount,
     RegistryId,
     RepositoryPath,
     Summary,
@@ -184,6 +186,8 @@ class RepositoryInfo(Wire, frozen=True, kw_only=True):
     public: Annotated[bool, Meta(description="Whether anybody may pull.")]
     brief_description: Summary
     description: Description
+    pull_count: PullCount
+    last_pull_time: LastPullTime
 
 
 class RepositoryPage(PageAnswer, frozen=True, kw_only=True):
@@ -324,4 +328,6 @@ def info(row: repositories.Repository) -> RepositoryInfo:
         public=row.public,
         brief_description=row.summary,
         description=row.description,
+        pull_count=row.pulls,
+        last_pull_time=row.pulled_at,
     )

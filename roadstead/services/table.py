@@ -13,8 +13,10 @@ from roadstead.services import (
     credentials,
     deletions,
     deployments,
+    event_log,
     federation,
     groups,
+    jobs,
     manifests,
     namespaces,
     networks,
@@ -59,6 +61,8 @@ SERVICES: tuple[ModuleType, ...] = (
     groups,
     simulation,
     audit,
+    event_log,
+    jobs,
 )
 
 

@@ -13,7 +13,15 @@ from roadstead.metadata import artifacts, repositories
 from roadstead.metadata.database import Tx
 from roadstead.metadata.repositories import Repository
 from roadstead.services.events import record
-from roadstead.services.fields import ManifestDigest, NamespaceName, RegistryId, RepositoryPath, TagName
+from roadstead.services.fields import (
+    LastPullTime,
+    ManifestDigest,
+    NamespaceName,
+    PullCount,
+    RegistryId,
+    RepositoryPath,
+    TagName,
+)
 from roadstead.services.images import remove_manifest, remove_tag
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.repositories import existing
@@ -56,6 +64,8 @@ class ImageInfo(Wire, frozen=True, kw_only=True):
     kind: Annotated[str, Meta(description="`Artifact::` and the media type of the manifest.")]
     kms_signature: Annotated[str, Meta(description="Signature in base64; empty when it has none.")] = ""
     platforms: Annotated[str, Meta(description="Operating systems and architectures, parted by commas.")]
+    pull_count: PullCount
+    last_pull_time: LastPullTime
 
 
 class ImagePage(PageAnswer, frozen=True, kw_only=True):
@@ -105,6 +115,8 @@ async def describe_images(call: Call, request: DescribeImages) -> ImagePage:
             update_time=row.pushed_at,
             kind=f"Artifact::{row.media_type}",
             platforms=row.platforms,
+            pull_count=row.pulls,
+            last_pull_time=row.pulled_at,
         )
         for row in rows
     ]

@@ -186,8 +186,8 @@ def test_repositories(invoke: Invoke, folder: Path) -> None:
     created = invoke("repository", "create", "library/app", "--summary", "The shop", "--data", folder)
     assert ok(created) == "Repository library/app created.\n"
     heading, row = table(invoke("repository", "list", "--namespace", "library", "--search", "ap", "--data", folder))
-    assert heading == ["NAME", "PUBLIC", "UPDATED", "SUMMARY"]
-    assert [*row[:2], *row[3:]] == ["library/app", "no", "The", "shop"]
+    assert heading == ["NAME", "PUBLIC", "UPDATED", "PULLS", "PULLED", "SUMMARY"]
+    assert [*row[:2], *row[3:]] == ["library/app", "no", "0", "The", "shop"]
     ok(invoke("repository", "describe", "library/app", "--summary", "S", "--description", "D", "--data", folder))
     (found,) = parsed(invoke("repository", "list", "--json", "--data", folder))
     assert (found["BriefDescription"], found["Description"]) == ("S", "D")
@@ -211,7 +211,7 @@ def test_a_repository_is_deleted_only_after_a_yes(
 
 def test_tags(invoke: Invoke, with_image: Path) -> None:
     heading, row = table(invoke("tag", "list", "library/app", "--data", with_image))
-    assert heading == ["TAG", "DIGEST", "SIZE", "PLATFORMS", "PUSHED"]
+    assert heading == ["TAG", "DIGEST", "SIZE", "PLATFORMS", "PUSHED", "PULLS", "PULLED"]
     (found,) = parsed(invoke("tag", "list", "library/app", "--search", "v", "--json", "--data", with_image))
     assert row[:2] == [found["ImageVersion"], found["Digest"][:19]] == ["v1", row[1]]
     assert (row[3], row[4]) == ("B", "linux/amd64")

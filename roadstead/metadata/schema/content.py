@@ -41,6 +41,9 @@ repositories = sa.Table(
     sa.Column("visible", sa.Boolean, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    # How often anything of it was pulled, and when last.
+    sa.Column("pulls", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("pulled_at", Instant),
     sa.UniqueConstraint("instance_id", "name"),
     sa.Index("ix_repositories_namespace", "namespace_id", "name"),
     sa.Index(
@@ -96,6 +99,15 @@ manifest_members = sa.Table(
     sa.Index("ix_manifest_members_digest", "digest"),
 )
 
+# Apart from the manifests: counting must not write a manifest's bytes anew.
+manifest_pulls = sa.Table(
+    "manifest_pulls",
+    metadata,
+    sa.Column("manifest_id", Id, sa.ForeignKey("manifests.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("pulls", sa.BigInteger, nullable=False),
+    sa.Column("pulled_at", Instant, nullable=False),
+)
+
 # Layers that a manifest names and its repository lacks (a sparse image); they are tied to it when they come.
 missing_blobs = sa.Table(
     "missing_blobs",
@@ -112,6 +124,8 @@ tags = sa.Table(
     sa.Column("name", sa.String(128).with_variant(sa.String(128, collation="C"), "postgresql"), primary_key=True),
     sa.Column("manifest_id", Id, sa.ForeignKey("manifests.id", ondelete="CASCADE"), nullable=False),
     sa.Column("pushed_at", Instant, nullable=False),
+    sa.Column("pulls", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("pulled_at", Instant),
     sa.Index("ix_tags_manifest", "manifest_id"),
 )
 

@@ -1,0 +1,193 @@
+"""Pulls: counted in memory while clients are served, written in batches beside them.
+
+A pull is a GET of a manifest that is answered with its bytes. What of it waits here is written once a second in one
+transaction per batch, events and counts together; a killed process loses at most its last second. Two things
+that clients do make one pull of several requests. Only the process that serves both sees them, which is the same
+one while the client keeps its connection:
+
+- A client that asks for a tag by HEAD and then for the digest it was told has pulled the tag.
+- A client that gets an index and then members of it, within a minute, has pulled the index.
+
+Each pull is an event, up to ten alike (same client, same image) in a second; further ones are counted on the last.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
+
+import structlog
+
+from roadstead.domain.identity import Caller
+from roadstead.domain.reference import RepositoryName
+from roadstead.metadata import pulls
+from roadstead.metadata.access import StoredManifest
+from roadstead.metadata.database import Tx
+from roadstead.metadata.pulls import Counted
+from roadstead.services.context import Context
+from roadstead.services.events import Happened, ImagePulled, Place, record_all
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+# Events of their own within a second, of one client and image.
+_OF_A_KIND = 10
+# Clients and images that wait at once: far more than a process can serve in a second.
+_WAITING = 20_000
+_EXPECTED = 16_384
+_MEMBERS = 100
+_BATCH = 500
+_EXPECTED_TIME = timedelta(minutes=1)
+
+# Account, credential and address.
+Client = tuple[str, str, str]
+_Key = tuple[int, str, Client]
+
+
+class Pulled(NamedTuple):
+    """What a client was given. A tuple, because one is made for each pull."""
+
+    place: Place
+    caller: Caller
+    repository_id: int
+    name: RepositoryName
+    stored: StoredManifest
+    # Empty when it was asked for by digest.
+    tag: str
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Pulls of one client and image that wait."""
+
+    pulled: Pulled
+    tag: str
+    last: datetime
+    times: list[datetime] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, times: Iterable[datetime], more: int = 0) -> None:
+        for at in times:
+            self.last = max(self.last, at)
+            if len(self.times) < _OF_A_KIND:
+                self.times.append(at)
+            else:
+                self.more += 1
+        self.more += more
+
+    def counted(self) -> Counted:
+        pulled = self.pulled
+        return Counted(pulled.repository_id, pulled.stored.id, self.tag, len(self.times) + self.more, self.last)
+
+    def happened(self) -> list[Happened]:
+        return [
+            Happened(
+                self.pulled.place, self.pulled.caller, self._event(1 + self.more * (place == len(self.times))), at
+            )
+            for place, at in enumerate(self.times, 1)
+        ]
+
+    def _event(self, count: int) -> ImagePulled:
+        pulled = self.pulled
+        return ImagePulled(
+            namespace=pulled.name.namespace,
+            repository=str(pulled.name),
+            digest=pulled.stored.digest,
+            media_type=pulled.stored.media_type,
+            tag=self.tag,
+            pulls=count,
+        )
+
+
+class Pulls:
+    """The pulls of this process that are not written down yet, and what clients are expected to ask for next."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Key, _Alike] = {}
+        self._lost = 0
+        # By client, repository and digest: until when, and the tag that is pulled by it; None for an index's member.
+        self._expected: OrderedDict[tuple[Client, int, str], tuple[datetime, str | None]] = OrderedDict()
+
+    def expect_tag(self, client: Client, repository_id: int, digest: str, tag: str, now: datetime) -> None:
+        """A pull of the digest by that client within a minute is one of the tag, for which it has just asked."""
+        self._expect((client, repository_id, digest), tag, now)
+
+    def expect_members(self, client: Client, repository_id: int, digests: Iterable[str], now: datetime) -> None:
+        """Pulls of the digests by that client within a minute are part of the index that it has just pulled."""
+        for digest in islice(digests, _MEMBERS):
+            self._expect((client, repository_id, digest), None, now)
+
+    def _expect(self, key: tuple[Client, int, str], tag: str | None, now: datetime) -> None:
+        self._expected[key] = (now + _EXPECTED_TIME, tag)
+        self._expected.move_to_end(key)
+        if len(self._expected) > _EXPECTED:
+            self._expected.popitem(last=False)
+
+    def note(self, client: Client, pulled: Pulled, now: datetime) -> None:
+        """The pull will be written within a second, unless it is part of one that was noted before."""
+        tag: str | None = pulled.tag
+        if not tag:
+            until, tag = self._expected.get((client, pulled.repository_id, pulled.stored.digest), (now, ""))
+            tag = tag if until > now else ""
+        if tag is None:
+            return
+        if self.again(client, pulled.stored.id, tag, now):
+            return
+        if len(self._waiting) >= _WAITING:
+            self._lost += 1
+            return
+        self._waiting[pulled.stored.id, tag, client] = _Alike(pulled, tag, now, [now])
+
+    def again(self, client: Client, manifest_id: int, tag: str, now: datetime) -> bool:
+        """Whether such a pull waits already; then this one is counted with it."""
+        alike = self._waiting.get((manifest_id, tag, client))
+        if alike is None:
+            return False
+        alike.last = now
+        if len(alike.times) < _OF_A_KIND:
+            alike.times.append(now)
+        else:
+            alike.more += 1
+        return True
+
+    async def write_down(self, ctx: Context) -> None:
+        """What has waited is in the event log and counted; raises what the database raises, and all waits on.
+
+        Pulls of a repository that a push is just changing wait for the next time.
+        """
+        if self._lost:
+            _log.warning("pulls were too many to be counted", lost=self._lost)
+            self._lost = 0
+        noted, self._waiting = self._waiting, {}
+        items = iter(noted.items())
+        batch: dict[_Key, _Alike] = {}
+        try:
+            while batch := dict(islice(items, _BATCH)):
+                async with ctx.database.write(durable=False) as tx:
+                    left = await _write(ctx, tx, batch)
+                self._put_back(left)
+        except BaseException:
+            self._put_back(batch)
+            self._put_back(dict(items))
+            raise
+
+    def _put_back(self, left: Mapping[_Key, _Alike]) -> None:
+        for key, alike in left.items():
+            newer = self._waiting.get(key)
+            if newer is not None:
+                alike.add(newer.times, newer.more)
+            self._waiting[key] = alike
+
+
+async def _write(ctx: Context, tx: Tx, batch: Mapping[_Key, _Alike]) -> dict[_Key, _Alike]:
+    """The batch is written but for what is given back, whose repositories are held by others."""
+    held = await pulls.held(tx, {alike.pulled.repository_id for alike in batch.values()})
+    left = {key: alike for key, alike in batch.items() if alike.pulled.repository_id in held}
+    written = [alike for key, alike in batch.items() if key not in left]
+    await pulls.count(tx, [alike.counted() for alike in written])
+    happened = [each for alike in written for each in alike.happened()]
+    await record_all(ctx, tx, sorted(happened, key=lambda each: each.at))
+    return left
