@@ -32,7 +32,7 @@ def fail_one(folder: Path) -> int:
 def test_jobs(invoke: Invoke, folder: Path) -> None:
     assert ok(invoke("job", "failed", "--data", folder)) == "No job has failed.\n"
     number = fail_one(folder)
-    heading, collection, instances = table(invoke("job", "list", "--data", folder))
+    heading, collection, instances, *_ = table(invoke("job", "list", "--data", folder))
     assert heading == ["QUEUE", "DUE", "SINCE", "WAITING", "RUNNING", "FAILED"]
     assert (collection, instances) == (
         ["collection", "0", "0", "0", "1"],
