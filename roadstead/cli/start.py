@@ -79,7 +79,7 @@ def _announce(settings: Settings, host: str, port: int, made: InitialCredentials
     print(f"Roadstead serves on http://{address}   data in {settings.folder}")
     print(f"  Registry API   http://{address}/v2/")
     print(f"  Management API http://{address}/api/v1/   described at http://{address}/openapi.json")
-    print(f"  Tencent Cloud API  http://{address}/   for tccli and the SDKs")
+    print(f"  Cloud API      http://{address}/   for tccli and the SDKs")
     print(f"  Console        http://{address}/console/   (from a later release on)")
     if made is not None:
         from roadstead.services.accounts import FIRST_NAMESPACE
