@@ -105,6 +105,7 @@ def test_these_are_all_commands() -> None:
         "key": "create list disable enable delete",
         "serviceaccount": "create list modify disable enable password delete",
         "audit": "list show explain export",
+        "trigger": "create list show modify enable disable delete test log send-again",
     }
     leaves = {
         ("serve",),
