@@ -105,10 +105,13 @@ def test_these_are_all_commands() -> None:
         "key": "create list disable enable delete",
         "serviceaccount": "create list modify disable enable password delete",
         "audit": "list show explain export",
+        "job": "list failed run-again",
+        "events": "list",
         "trigger": "create list show modify enable disable delete test log send-again",
     }
     leaves = {
         ("serve",),
+        ("worker",),
         ("call",),
         ("login",),
         ("logout",),
