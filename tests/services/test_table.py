@@ -14,7 +14,14 @@ import pytest
 import roadstead.services
 from roadstead.domain.identity import Caller
 from roadstead.domain.presets import PRESETS
-from roadstead.errors import AccessDenied, AppError, NotAuthenticated, OperationRefused, OperationUnsupported
+from roadstead.errors import (
+    AccessDenied,
+    AppError,
+    NotAuthenticated,
+    NotFound,
+    OperationRefused,
+    OperationUnsupported,
+)
 from roadstead.services import service_accounts, users
 from roadstead.services.access import admit
 from roadstead.services.accounts import local_owner
@@ -124,6 +131,8 @@ ALWAYS: dict[str, type[AppError]] = {
     "ModifyInstanceStorage": OperationUnsupported,
     # The default instance cannot be deleted.
     "DeleteInstance": OperationRefused,
+    # No job has failed.
+    "RunJobAgain": NotFound,
 }
 
 
