@@ -100,7 +100,8 @@ GroupId = Annotated[int, Meta(description="Number of the group.", ge=1)]
 GroupName = Annotated[str, Meta(description="Name of the group, 1 to 64 characters.", min_length=1, max_length=64)]
 GroupRemark = Annotated[str, Meta(description="What the group is for, up to 200 characters.", max_length=200)]
 AccountUin = Annotated[int, Meta(description="Number of the account.", ge=1)]
-PageNumber = Annotated[int, Meta(description="Which page, from 1, as clients of CAM ask.", ge=1)]
+# Such a page times the longest length is still a number that a database takes.
+PageNumber = Annotated[int, Meta(description="Which page, from 1, as clients of CAM ask.", ge=1, le=2_147_483_647)]
 PageLength = Annotated[int, Meta(description="Entries of a page, as clients of CAM ask.", ge=1)]
 TotalNum = Annotated[int, Meta(description="Entries of the whole list; null on pages asked for by Last.")]
 

@@ -53,7 +53,26 @@ SECURITY: dict[str, Schema] = {
         "scheme": "basic",
         "description": "An API key: the SecretId as the user name and the SecretKey as the password.",
     },
+    "Session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "roadstead_session",
+        "description": "A login of the console, begun at /api/v1/session/login; it goes with a CsrfToken.",
+    },
+    "CsrfToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "The token of the login, as /api/v1/session tells it.",
+    },
+    "Signature": {
+        "type": "http",
+        "scheme": "TC3-HMAC-SHA256",
+        "description": "A signature by an API key as the cloud's API 3.0 has it; a temporary key adds X-TC-Token.",
+    },
 }
+# Each is enough; what stands in one goes together.
+_WAYS: tuple[dict[str, list[str]], ...] = ({"ApiKey": []}, {"Session": [], "CsrfToken": []}, {"Signature": []})
 
 
 def document(operations: Iterable[AnyOperation], version: str) -> Schema:
@@ -64,7 +83,7 @@ def document(operations: Iterable[AnyOperation], version: str) -> Schema:
         "info": {"title": "Roadstead", "version": version, "description": _ABOUT},
         "servers": [{"url": "/", "description": "The registry that this document was read from."}],
         "tags": [_tag_entry(name, list(group)) for name, group in groupby(listed, _tag)],
-        "security": [{name: []} for name in SECURITY],
+        "security": list(_WAYS),
         "paths": {f"/api/v1/{op.name}": {"post": _operation(op)} for op in listed},
         "components": {
             "securitySchemes": SECURITY,

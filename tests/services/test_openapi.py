@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from roadstead.domain.signature import TC3
+from roadstead.http.caller import COOKIE
 from roadstead.services.openapi import document, example
 from roadstead.services.operations import AnyOperation
 from roadstead.services.requests import request_of
@@ -121,3 +123,10 @@ def test_what_a_docstring_says_beyond_its_first_line_is_told() -> None:
     for op in OPERATIONS.values():
         more = (inspect.getdoc(op.body) or "").partition("\n")[2].strip()
         assert described(op)["description"].startswith(more)
+
+
+def test_each_way_in_is_told() -> None:
+    schemes = DOCUMENT["components"]["securitySchemes"]
+    used = {name for way in DOCUMENT["security"] for name in way}
+    assert used == set(schemes) == {"ApiKey", "Session", "CsrfToken", "Signature"}
+    assert schemes["Session"]["name"] == COOKIE and schemes["Signature"]["scheme"] == TC3
