@@ -24,7 +24,7 @@ from roadstead.services.table import OPERATIONS
 from tests.servers.postgres import PostgresServer
 from tests.servers.roadstead import RoadsteadServer, on_postgres
 
-EXAMPLES = 12
+EXAMPLES = 6
 CHECKED = (
     "not_a_server_error",
     "status_code_conformance",
