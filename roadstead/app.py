@@ -140,6 +140,10 @@ async def _last_notes(ctx: Context) -> None:
     for notes, write_down in last.items():
         try:
             await write_down()
+            # Pulls of a repository that another process was just changing have stayed behind.
+            for _ in range(20 if notes == "pulls" else 0):
+                await asyncio.sleep(0.05 * ctx.pulls.waiting)
+                await write_down()
         except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
             _log.exception("what was last noted is lost", notes=notes)
 

@@ -153,6 +153,11 @@ class Pulls:
             alike.more += 1
         return True
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any pull is not written down yet."""
+        return bool(self._waiting)
+
     async def write_down(self, ctx: Context) -> None:
         """What has waited is in the event log and counted; raises what the database raises, and all waits on.
 
