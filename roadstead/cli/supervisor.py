@@ -47,7 +47,10 @@ def bind(settings: Settings) -> socket.socket:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen()
-        return _shared(family, host, port)
+        listener = _shared(family, host, port)
+        # Nothing listens here until the serving processes do: so another server's probe meets this socket itself.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        return listener
     except UnicodeError as error:
         raise StartRefused(f"cannot listen on {settings.listen}: that is no host name") from error
     except OSError as error:
