@@ -22,7 +22,7 @@ from roadstead.blobs.stores import open_store
 from roadstead.clients.oidc import OidcClient
 from roadstead.clients.outbound import Outbound
 from roadstead.config import Settings
-from roadstead.domain.network import Proxies
+from roadstead.domain.proxies import Proxies
 from roadstead.errors import AppError, InvalidInput, StartRefused
 from roadstead.http.entry import Entry
 from roadstead.jobs.queue import JobTable, NoArguments
@@ -69,14 +69,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
 
     Raises StartRefused, with one line, when something that it needs does not work.
     """
-    try:
-        proxies = Proxies.of(settings.network.proxies)
-    except InvalidInput as error:
-        raise StartRefused(f"configuration: network.proxies: {error.message}") from error
-    try:
-        Proxies.of(settings.metrics.allow)
-    except InvalidInput as error:
-        raise StartRefused(f"configuration: metrics.allow: {error.message}") from error
+    proxies = _proxies(settings)
     outbound, oidc = _callers_out(settings, clock)
     try:
         settings.folder.mkdir(parents=True, exist_ok=True)
@@ -123,6 +116,18 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         await store.close()
         if database is not None:
             await database.close()
+
+
+def _proxies(settings: Settings) -> Proxies:
+    """The named proxies; raises StartRefused for a setting that lists what is no address."""
+    network = settings.network
+    listed = {"network.proxy_protocol": network.proxy_protocol, "metrics.allow": settings.metrics.allow}
+    for name, texts in {**listed, "network.proxies": network.proxies}.items():
+        try:
+            found = Proxies.of(texts, network.forwarding)
+        except InvalidInput as error:
+            raise StartRefused(f"configuration: {name}: {error.message}") from error
+    return found
 
 
 def _callers_out(settings: Settings, clock: Callable[[], datetime]) -> tuple[Outbound, OidcClient]:

@@ -164,7 +164,19 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
     proxies: Annotated[
         tuple[str, ...],
         _says(
-            "Addresses or CIDRs of reverse proxies in front of this server: from them, and only from them, `X-Forwarded-For` is believed"
+            "Addresses or CIDRs of reverse proxies in front of this server: from them, and only from them, the header of `network.forwarding` is believed, and must come"
+        ),
+    ] = ()
+    forwarding: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        _says(
+            "By which header those proxies tell the client: `x-forwarded-for`, with `X-Forwarded-Proto` and `X-Forwarded-Host` beside it, or `forwarded` (RFC 7239)"
+        ),
+    ] = "x-forwarded-for"
+    proxy_protocol: Annotated[
+        tuple[str, ...],
+        _says(
+            "Addresses or CIDRs of proxies whose connections begin with the PROXY protocol, version 1 or 2; each of them must"
         ),
     ] = ()
     loopback: Annotated[bool, _says("Admit clients on the host's own loopback addresses to every instance")] = True

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from roadstead.errors import InvalidInput, NetworkRefused
+from roadstead.errors import InvalidInput
 
 Cidr = IPv4Network | IPv6Network
 
@@ -95,52 +95,6 @@ class NetworkPolicy:
             if version == client.version and number >> shift in values:
                 return Verdict(True, Entry.PUBLIC)
         return Verdict(False, Entry.PUBLIC, "the address is not in the allowlist of the public entry")
-
-
-@dataclass(frozen=True, slots=True)
-class Proxies:
-    """The reverse proxies that the operator has named."""
-
-    networks: tuple[Cidr, ...]
-
-    @classmethod
-    def of(cls, texts: Iterable[str]) -> Proxies:
-        """The proxies at these addresses and networks; raises InvalidInput for a text that is neither."""
-        return cls(tuple(parse_cidr(text) for text in texts))
-
-    def named(self, address: str) -> bool:
-        """Whether the address is a named proxy's."""
-        client = parse_address(address)
-        return client is not None and any(client in network for network in self.networks)
-
-    def client(self, peer: str, forwarded_for: str) -> str:
-        """The address that a request really came from, as its connection and its named proxies tell.
-
-        The header grows at its right end, so it is read from there, past named proxies, to the first address that
-        one of them has seen itself. From a peer that is not named it counts for nothing, and from an unnamed one on
-        this host it is refused: that is a proxy which would let the whole world in as localhost. Raises
-        NetworkRefused.
-        """
-        if not forwarded_for:
-            return peer
-        if not self.named(peer):
-            if _is_loopback(peer):
-                raise NetworkRefused(
-                    f"network: a proxy at {peer} forwards requests here and is not named; add its address to the "
-                    "setting network.proxies, so that clients are judged by their own addresses",
-                    detail={"gate": "network", "address": peer, "reason": "unnamed proxy"},
-                )
-            return peer
-        hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
-        for hop in reversed(hops):
-            if not self.named(hop):
-                return hop
-        return hops[0] if hops else peer
-
-
-def _is_loopback(address: str) -> bool:
-    client = parse_address(address)
-    return client is not None and client.is_loopback
 
 
 @lru_cache(maxsize=4096)

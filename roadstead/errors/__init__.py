@@ -4,6 +4,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
 
     AppError                    500  InternalError                        UNKNOWN
     ├── InvalidInput            400  InvalidParameter                     UNSUPPORTED
+    │   ├── ForwardingInvalid   400  InvalidParameter                     UNSUPPORTED
     │   ├── ParameterMissing    400  MissingParameter                     UNSUPPORTED
     │   ├── ParameterUnknown    400  UnknownParameter                     UNSUPPORTED
     │   ├── NameInvalid         400  InvalidParameter.ErrorTcrInvalidParameter NAME_INVALID
@@ -93,6 +94,7 @@ from roadstead.errors.condition import (
 from roadstead.errors.requests import (
     BlobTooLarge,
     DigestInvalid,
+    ForwardingInvalid,
     InstanceNameIllegal,
     InstanceNameReserved,
     InvalidInput,
@@ -160,6 +162,7 @@ __all__ = [
     "Detail",
     "DigestInvalid",
     "EndedToken",
+    "ForwardingInvalid",
     "GroupUnknown",
     "InstanceNameIllegal",
     "InstanceNameReserved",

@@ -12,6 +12,13 @@ class InvalidInput(AppError):
     remedy = "Change the request as the detail says."
 
 
+class ForwardingInvalid(InvalidInput):
+    """A named proxy tells of its client in a way that means nothing; the message names proxy and part."""
+
+    gate = "network"
+    remedy = "Look at the proxy's configuration."
+
+
 class ParameterMissing(InvalidInput):
     """A required field of an operation's request is missing; the message names it."""
 

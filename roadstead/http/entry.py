@@ -1,7 +1,7 @@
 """Where every request comes in: which instance it is for, from where, whether it is admitted, and by which door.
 
-The instance follows from the Host header, the address from the connection. The network gate is asked before
-anything of the request is read.
+The instance follows from the Host header, the address from the connection or from the proxies that the operator has
+named. The network gate is asked before anything of the request is read.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
+from roadstead.domain.proxies import TOLD_BY
 from roadstead.errors import AppError
 from roadstead.http import (
     actions,
@@ -36,6 +37,7 @@ from roadstead.http.errors import fault, render_action, render_oci, render_page,
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
 from roadstead.services.context import Context
+from roadstead.services.instances import ServedInstance
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -83,17 +85,19 @@ class Entry:
 
     async def _admit(self, exchange: Exchange, door: _Door) -> None:
         """The exchange knows its instance and its client's own address, and the network gate has let it in."""
+        proxies = self._ctx.proxies
+        exchange.instance = await self._instance(exchange)
+        if proxies.networks or not TOLD_BY.isdisjoint(exchange.headers):
+            exchange.come_from(proxies.client(exchange.origin.address, exchange.headers))
+            exchange.instance = await self._instance(exchange)
+        if door is not _METRICS:
+            exchange.instance = await admit_client(self._ctx, exchange.instance, exchange.origin.address)
+
+    async def _instance(self, exchange: Exchange) -> ServedInstance:
+        """The instance whose name the Host header carries."""
         directory = self._ctx.instances
         label = directory.label(exchange.header(b"host"))
-        instance = exchange.instance = directory.known(label) or await directory.find(label)
-        if door is _METRICS:
-            return
-        forwarded_for = exchange.header(b"x-forwarded-for")
-        if forwarded_for:
-            address = self._ctx.proxies.client(exchange.origin.address, forwarded_for)
-            exchange.origin = replace(exchange.origin, address=address)
-        exchange.instance = instance
-        exchange.instance = await admit_client(self._ctx, instance, exchange.origin.address)
+        return directory.known(label) or await directory.find(label)
 
     def _origin(self, scope: Scope, door: _Door) -> Origin:
         client = scope.get("client")

@@ -7,11 +7,13 @@ answer is two messages.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
 from roadstead.domain.identity import NOBODY, Origin, Presented
+from roadstead.domain.proxies import Hop
 from roadstead.errors import InvalidInput
 from roadstead.services.access import Asker
 from roadstead.services.context import Context
@@ -29,9 +31,9 @@ class Exchange:
     instance: ServedInstance
 
     __slots__ = (
-        "_headers",
         "asked",
         "ctx",
+        "headers",
         "instance",
         "method",
         "origin",
@@ -54,7 +56,8 @@ class Exchange:
         self.presented: Presented = NOBODY
         # The action and the resource that a refusal names; empty: reaching the instance at all.
         self.asked = ("", "")
-        self._headers = _joined(scope["headers"])
+        # By name; several of one name are joined.
+        self.headers = _joined(scope["headers"])
         # Of the answer; 0 until its head is sent.
         self.status = 0
 
@@ -75,8 +78,16 @@ class Exchange:
 
     def header(self, name: bytes) -> str:
         """The header's value, several of one name joined with commas; empty when it is missing."""
-        value = self._headers.get(name)
+        value = self.headers.get(name)
         return "" if value is None else value.decode("latin-1")
+
+    def come_from(self, client: Hop) -> None:
+        """The request counts as the client's that a proxy forwards, at the host and by the scheme that it used."""
+        self.origin = replace(self.origin, address=client.address)
+        if client.scheme:
+            self.scope["scheme"] = client.scheme
+        if client.host:
+            self.headers[b"host"] = client.host.encode()
 
     def query(self) -> dict[str, list[str]]:
         """The parameters of the query string, blank ones included; raises InvalidInput for what nobody sends."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from roadstead.domain.network import Proxies, parse_address
+from roadstead.domain.network import parse_address
+from roadstead.domain.proxies import Proxies
 from roadstead.errors import MethodUnsupported, NetworkRefused
 from roadstead.http.exchange import Exchange
 from roadstead.jobs.backlog import Backlog, backlogs
@@ -43,9 +44,9 @@ async def serve(exchange: Exchange) -> None:
 
 
 def check(exchange: Exchange) -> None:
-    """Returns when the client may scrape; behind a proxy it is the client's own address that counts."""
+    """Returns when the client may scrape; behind a proxy it is the client's own address that the entry has found."""
     ctx = exchange.ctx
-    address = ctx.proxies.client(exchange.origin.address, exchange.header(b"x-forwarded-for"))
+    address = exchange.origin.address
     found = parse_address(address)
     if found is None or not (found.is_loopback or Proxies.of(ctx.settings.metrics.allow).named(address)):
         raise NetworkRefused(

@@ -11,7 +11,7 @@ from roadstead.blobs.store import BlobStore
 from roadstead.clients.oidc import OidcClient
 from roadstead.clients.outbound import Outbound
 from roadstead.config import Settings
-from roadstead.domain.network import Proxies
+from roadstead.domain.proxies import Proxies
 from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
 from roadstead.services.event_feed import EventFeed

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.domain.network import Cidr, Entry, NetworkPolicy, Proxies, PublicEntry, parse_cidr
-from roadstead.errors import InvalidInput, NetworkRefused
+from roadstead.domain.network import Cidr, Entry, NetworkPolicy, PublicEntry, parse_cidr
+from roadstead.errors import InvalidInput
 
 addresses = st.ip_addresses(v=4) | st.ip_addresses(v=6)
 
@@ -149,68 +149,3 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 
 def test_the_states_are_those_of_the_cloud_api() -> None:
     assert [str(state) for state in PublicEntry] == ["Opened", "Closed"]
-
-
-NAMED = Proxies.of(["192.0.2.1", "10.0.0.0/8", "2001:db8::/64", "127.0.0.1"])
-
-
-@pytest.mark.parametrize(
-    ("peer", "header", "client"),
-    [
-        ("198.51.100.7", "", "198.51.100.7"),
-        # From a named proxy the header counts, from its right end.
-        ("192.0.2.1", "203.0.113.9", "203.0.113.9"),
-        ("10.1.2.3", "203.0.113.9", "203.0.113.9"),
-        ("2001:db8::5", "2001:db9::1", "2001:db9::1"),
-        ("192.0.2.1", "127.0.0.2, 203.0.113.9", "203.0.113.9"),
-        ("192.0.2.1", "203.0.113.9, 10.0.0.7, 10.0.0.8", "203.0.113.9"),
-        ("192.0.2.1", " 203.0.113.9 ,, ", "203.0.113.9"),
-        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
-        # A socket for both kinds of addresses writes IPv4 ones so.
-        ("::ffff:192.0.2.1", "203.0.113.9", "203.0.113.9"),
-        ("192.0.2.1", "203.0.113.9, ::ffff:10.0.0.7", "203.0.113.9"),
-        # Named proxies only: the furthest that is known.
-        ("192.0.2.1", "10.0.0.7, 10.0.0.8", "10.0.0.7"),
-        ("192.0.2.1", " , ", "192.0.2.1"),
-        # From anybody else it counts for nothing.
-        ("198.51.100.7", "127.0.0.1", "198.51.100.7"),
-        ("198.51.100.7", "10.0.0.1", "198.51.100.7"),
-        # What is no address is admitted nowhere.
-        ("192.0.2.1", "unknown", "unknown"),
-        ("192.0.2.1", "203.0.113.9:4711", "203.0.113.9:4711"),
-    ],
-)
-def test_the_client_behind_proxies(peer: str, header: str, client: str) -> None:
-    assert NAMED.client(peer, header) == client
-
-
-@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-def test_an_unnamed_proxy_on_this_host_would_let_the_world_in_as_localhost(peer: str) -> None:
-    with pytest.raises(NetworkRefused, match=r"network\.proxies") as caught:
-        Proxies.of([]).client(peer, "203.0.113.9")
-    assert caught.value.detail == {"gate": "network", "address": peer, "reason": "unnamed proxy"}
-    assert Proxies.of([]).client(peer, "") == peer
-
-
-def test_a_proxy_must_be_an_address_or_network() -> None:
-    with pytest.raises(InvalidInput):
-        Proxies.of(["proxy.example.test"])
-
-
-@given(st.lists(addresses.map(str), max_size=4), st.lists(networks(), max_size=4), addresses.map(str))
-def test_nobody_is_taken_for_a_client_that_no_named_proxy_has_seen(
-    hops: list[str], named: list[Cidr], peer: str
-) -> None:
-    proxies = Proxies(tuple(named))
-    try:
-        client = proxies.client(peer, ", ".join(hops))
-    except NetworkRefused:
-        assert not proxies.named(peer)
-        return
-    if proxies.named(peer) and hops:
-        assert client in hops
-        last = len(hops) - 1 - hops[::-1].index(client)
-        assert all(proxies.named(hop) for hop in hops[last + 1 :])
-        assert client == hops[0] or not proxies.named(client)
-    else:
-        assert client == peer

@@ -10,7 +10,7 @@ import pytest
 
 from roadstead.app import open_context
 from roadstead.config import Settings, Storage
-from roadstead.domain.network import Proxies
+from roadstead.domain.proxies import Proxies
 from roadstead.metadata import instances
 from roadstead.services.context import Context
 from tests.factories.accounts import registry_id
@@ -144,7 +144,7 @@ async def judged(ctx: Context, peer: str, *forwarded_for: str) -> str:
         (["192.0.2.7, 10.1.1.1"], "192.0.2.7"),
         (["192.0.2.7", "10.1.1.1, 10.2.2.2"], "192.0.2.7"),
         (["10.1.1.1, 192.0.2.7, 10.2.2.2"], "192.0.2.7"),
-        (["192.0.2.7, nonsense"], "nonsense"),
+        (["192.0.2.7, unknown"], "unknown"),
         (["203.0.113.5"], ""),
         (["192.0.2.7, 203.0.113.5, 10.1.1.1"], ""),
     ],
@@ -154,6 +154,28 @@ async def test_a_named_proxy_tells_the_client_at_the_right_end(
 ) -> None:
     await open_entry(ctx, "203.0.113.5")
     assert await judged(behind(ctx, "10.0.0.0/8"), "10.9.9.9", *forwarded_for) == client
+
+
+async def test_a_named_proxy_tells_by_which_name_and_scheme_the_client_came(ctx: Context) -> None:
+    await add_instance(ctx, "other", "tcr-other000")
+    told = {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https", "x-forwarded-host": "other.localhost:8443"}
+    async with open_client(behind(ctx, "127.0.0.1")) as client:
+        answer = await client.get("/v2/", headers=told)
+    assert answer.headers["www-authenticate"] == (
+        'Bearer realm="https://other.localhost:8443/service/token",service="tcr-other000"'
+    )
+
+
+async def test_a_named_proxy_that_says_nothing_or_nonsense_is_refused(ctx: Context) -> None:
+    async with open_client(behind(ctx, "127.0.0.1"), login=True) as client:
+        silent = await client.get("/v2/")
+        broken = await client.get("/v2/", headers={"x-forwarded-for": "nonsense"})
+        by_api = await client.get("/openapi.json", headers={"x-forwarded-for": "nonsense"})
+    assert (silent.status_code, silent.json()["errors"][0]["detail"]["reason"]) == (403, "silent proxy")
+    assert broken.status_code == by_api.status_code == 400
+    detail = broken.json()["errors"][0]["detail"]
+    assert (detail["gate"], detail["address"]) == ("network", "127.0.0.1")
+    assert "'nonsense'" in by_api.json()["detail"]
 
 
 async def test_a_named_proxy_may_be_on_this_host(ctx: Context) -> None:

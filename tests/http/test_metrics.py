@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.app import open_context
 from roadstead.config import Metrics, Settings
-from roadstead.domain.network import Proxies
+from roadstead.domain.proxies import Proxies
 from roadstead.errors import StartRefused
 from roadstead.jobs.queue import NoArguments
 from roadstead.jobs.worker import QueueMetrics
