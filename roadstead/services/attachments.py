@@ -6,6 +6,7 @@ Who gives a policy must be allowed to give that policy (`policyid/7`) and to giv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -19,7 +20,7 @@ from roadstead.metadata.attachments import Attached, Holder
 from roadstead.metadata.database import Tx
 from roadstead.services.fields import AccountUin, GroupId, PolicyId, TotalNum
 from roadstead.services.groups import existing as existing_group
-from roadstead.services.operations import Call, Done, PageAnswer, Wire, operation
+from roadstead.services.operations import Call, Done, PageAnswer, Slice, Wire, operation
 from roadstead.services.policy_documents import CamPageRequest
 from roadstead.services.policy_documents import existing as existing_policy
 
@@ -194,12 +195,7 @@ async def list_attached_user_policies(call: Call, request: ListAttachedUserPolic
     chosen = request.slice(call)
     rows = await attachments.of_account(call.tx, account.id, last=chosen.last, most=chosen.most, skip=chosen.skip)
     total = await attachments.count(call.tx, account_id=account.id) if chosen.counted else None
-    return AttachedPage(
-        list_=[_attached(row) for row in rows],
-        total_num=total,
-        total_count=total,
-        last=chosen.next([row.name for row in rows]),
-    )
+    return _page(chosen, rows, total)
 
 
 @operation(
@@ -211,6 +207,10 @@ async def list_attached_group_policies(call: Call, request: ListAttachedGroupPol
     chosen = request.slice(call)
     rows = await attachments.of_group(call.tx, group.id, last=chosen.last, most=chosen.most, skip=chosen.skip)
     total = await attachments.count(call.tx, group_id=group.id) if chosen.counted else None
+    return _page(chosen, rows, total)
+
+
+def _page(chosen: Slice, rows: Sequence[Attached], total: int | None) -> AttachedPage:
     return AttachedPage(
         list_=[_attached(row) for row in rows],
         total_num=total,
