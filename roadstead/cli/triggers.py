@@ -145,7 +145,7 @@ def delete(context: typer.Context, trigger: Trigger, namespace: Namespace = "") 
 
     async def body(s: Session) -> Any:
         found = await _found(s, namespace, trigger)
-        return await s.call(triggers.delete_webhook_trigger, namespace=namespace, id=found.id)
+        return await s.call(triggers.delete_webhook_trigger, namespace=found.namespace_name, id=found.id)
 
     show(context, work(context, body), f"Trigger {trigger} deleted.")
 
@@ -165,7 +165,7 @@ def test(
     async def body(s: Session) -> Any:
         if not url:
             found = await _found(s, namespace, trigger)
-            return await s.call(trigger_log.test_webhook_trigger, namespace=namespace, id=found.id)
+            return await s.call(trigger_log.test_webhook_trigger, namespace=found.namespace_name, id=found.id)
         return await s.call(
             trigger_log.test_webhook_trigger,
             namespace=namespace,
@@ -201,13 +201,13 @@ def log(
             return await s.every(
                 trigger_log.describe_delivery_attempts,
                 "attempts",
-                namespace=namespace,
+                namespace=found.namespace_name,
                 id=found.id,
                 log_id=delivery,
             )
         page: Any = await s.call(
             trigger_log.describe_webhook_trigger_log,
-            namespace=namespace,
+            namespace=found.namespace_name,
             id=found.id,
             status=status or None,
             limit=most,
@@ -257,20 +257,23 @@ def send_again(
 
 
 async def _found(session: Session, namespace: str, trigger: str) -> Any:
-    """The trigger of that name or number among those of the namespace."""
+    """The trigger of that name or number; without a namespace the only one of all, or the one for any namespace."""
     rows = await session.every(triggers.describe_webhook_trigger, "triggers", namespace=namespace or None, search="")
-    for row in rows:
-        if row.namespace_name == namespace and trigger in {row.name, str(row.id)}:
-            return row
-    where = f"namespace {namespace!r}" if namespace else "any namespace; name its namespace by --namespace"
-    raise TriggerUnknown(f"there is no trigger {trigger!r} for {where}")
+    named = [row for row in rows if trigger in {row.name, str(row.id)}]
+    exact = [row for row in named if row.namespace_name == namespace]
+    if exact or len(named) == 1:
+        return (exact or named)[0]
+    if named and not namespace:
+        places = ", ".join(sorted(row.namespace_name for row in named))
+        raise InvalidInput(f"there are triggers {trigger!r} in {places}; name the namespace by --namespace")
+    raise TriggerUnknown(f"there is no trigger {trigger!r}" + (f" for namespace {namespace!r}" if namespace else ""))
 
 
 async def _modify(session: Session, namespace: str, trigger: str, changes: dict[str, Any]) -> Any:
     found = await _found(session, namespace, trigger)
     given = {name: value for name, value in changes.items() if value is not None}
     asked = msgspec.structs.replace(found, failing_since=None, **given)
-    return await session.call(triggers.modify_webhook_trigger, namespace=namespace, trigger=asked)
+    return await session.call(triggers.modify_webhook_trigger, namespace=found.namespace_name, trigger=asked)
 
 
 def _targets(urls: list[str] | None, headers: list[str] | None) -> list[WebhookTarget]:

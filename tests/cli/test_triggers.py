@@ -31,7 +31,11 @@ def test_triggers(invoke: Invoke, folder: Path) -> None:
     (tested,) = parsed(invoke("trigger", "test", "--url", URL, "--json", *here))
     assert tested["Status"] is None
     fails(invoke("trigger", "show", "nothing", *mine), "no trigger 'nothing'")
-    fails(invoke("trigger", "show", "other", *here), "name its namespace")
+    assert parsed(invoke("trigger", "show", "other", *here))["NamespaceName"] == "library"
+    invoke("namespace", "create", "shop", *here)
+    ok(invoke("trigger", "create", "other", "--url", URL, "--namespace", "shop", *here))
+    fails(invoke("trigger", "show", "other", *here), "in library, shop; name the namespace")
+    ok(invoke("trigger", "delete", "other", "--namespace", "shop", *here))
     fails(invoke("trigger", "create", "x", "--url", URL, "--header", "y", *mine), "Key: Value")
     fails(invoke("trigger", "create", "x", *mine), "--url")
     fails(invoke("trigger", "create", "x", "--url", URL, "--format", "xml", *mine), "--format")
