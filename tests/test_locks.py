@@ -1,4 +1,4 @@
-"""Files that pin what is installed hold versions and digests; where each machine gets the packages is its own affair."""
+"""Lock files hold versions and digests; where a machine gets the packages from is its own affair."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ from tests.servers.roadstead import RoadsteadServer
 BACKENDS = ("sqlite_disk", "postgres_s3")
 IMAGE_CLIENTS = ("podman", "buildah", "skopeo", "docker", "ctr")
 
+PRIVATE, PUBLIC = "closed-team", "open-team"
+
 CreateNamespace = Callable[[RoadsteadServer, bool], str]
 MakeOras = Callable[[Literal["basic", "token"]], Oras]
 MakeClient = Callable[[str], ImageClient]
@@ -132,7 +134,7 @@ def helm(request: pytest.FixtureRequest, served: RoadsteadServer, tmp_path: Path
 
 
 def _create_namespace(served: RoadsteadServer, public: bool) -> str:
-    name = "open-team" if public else "closed-team"
+    name = PUBLIC if public else PRIVATE
     served.create_namespace(name, public=public)
     return f"{served.address}/{name}"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -16,6 +18,7 @@ from tests.clients.helm import Helm
 from tests.clients.interface import ClientFailed, ImageClient, Login
 from tests.clients.layouts import make_image
 from tests.clients.skopeo import Skopeo
+from tests.end_to_end.conftest import PRIVATE
 from tests.end_to_end.observations import repository_of
 from tests.factories.accounts import add_sub_account
 from tests.servers.roadstead import RoadsteadServer
@@ -37,16 +40,25 @@ def add_user(served: RoadsteadServer, name: str) -> Login:
     return asyncio.run(add())
 
 
-@pytest.fixture
-def reader(served: RoadsteadServer, private_place: str) -> Login:
-    """A user that may read PLACE/app, by the commands of the guide."""
+def make_reader(served: RoadsteadServer, repositories: str) -> Login:
+    """A user that may read these repositories, by the commands of the guide."""
     name = f"reader-{uuid.uuid4().hex[:8]}"
     login = add_user(served, name)
-    served.command(
-        "policy", "create", name, "--template", "read-repository", "--on", repository_of(f"{private_place}/app")
-    )
+    served.command("policy", "create", name, "--template", "read-repository", "--on", repositories)
     served.command("policy", "attach", name, "--user", name)
     return login
+
+
+@pytest.fixture(scope="session")
+def shared_reader() -> Callable[[RoadsteadServer, str], Login]:
+    """One reader of each server, made when first asked for: its commands take seconds."""
+    return functools.cache(make_reader)
+
+
+@pytest.fixture
+def reader(served: RoadsteadServer, shared_reader: Callable[[RoadsteadServer, str], Login]) -> Login:
+    """A user that may read the repository `app` of each test's place."""
+    return shared_reader(served, f"{PRIVATE}/test-*/app")
 
 
 def test_a_reader_pulls_its_repository_and_nothing_else(
@@ -66,13 +78,15 @@ def test_a_reader_pulls_its_repository_and_nothing_else(
 
 
 def test_what_is_taken_back_is_gone_at_once(
-    served: RoadsteadServer, reader: Login, skopeo: Skopeo, private_place: str, tmp_path: Path
+    served: RoadsteadServer, skopeo: Skopeo, private_place: str, tmp_path: Path
 ) -> None:
     skopeo.push(make_image(tmp_path / "layout"), f"{private_place}/app:1.0")
     repository = repository_of(f"{private_place}/app")
+    reader = make_reader(served, repository)
     with httpx2.Client(base_url=served.url, auth=(reader.user, reader.password)) as http:
         assert http.get(f"/v2/{repository}/manifests/1.0").status_code == 200
-        assert http.get("/v2/_catalog").json()["repositories"] == [repository]
+        listed = http.get("/v2/_catalog").json()["repositories"]
+        assert [name for name in listed if name.startswith(f"{PRIVATE}/")] == [repository]
         refused = http.put(f"/v2/{repository}/manifests/2.0", content="{}")
         assert refused.status_code == 403
         [error] = refused.json()["errors"]

@@ -1,18 +1,19 @@
 """The product itself as users run it: `python -m roadstead serve` in its own process, on a free port.
 
-A test can stop it, kill it as a power cut would, and start it again on the same data; namespaces are made by the
-command line over the same database, because a registry that has just been started has none.
+A test can stop it, kill it as a power cut would, and start it again on the same data; namespaces are made by its
+API, because a registry that has just been started has none of them.
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -96,7 +97,26 @@ class RoadsteadServer:
 
     def create_namespace(self, name: str, *, public: bool = False) -> None:
         """The namespace exists and can be pushed to."""
-        self.command("namespace", "create", name, *(["--public"] if public else []))
+        registry = self.ask("GET", "/api/v1")["Instance"]["RegistryId"]
+        made = {"RegistryId": registry, "NamespaceName": name, "IsPublic": public}
+        self.ask("POST", "/api/v1/CreateNamespace", made)
+
+    def ask(self, method: str, path: str, fields: object = None) -> Any:
+        """What the API answers to the owner; a tenth of a command's time, which has to import everything."""
+        key = f"{self.credentials.secret_id}:{self.credentials.secret_key}"
+        headers = {
+            "Authorization": "Basic " + base64.b64encode(key.encode()).decode(),
+            "Content-Type": "application/json",
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, msgspec.json.encode(fields) if fields else None, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        assert answer.status == 200, text.decode()
+        return msgspec.json.decode(text)
 
     def _healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
