@@ -6,6 +6,7 @@ by a process that it starts for this, which forks the serving processes and ends
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,6 @@ def _announce(settings: Settings, host: str, port: int, made: InitialCredentials
     if made is not None:
         from roadstead.services.accounts import FIRST_NAMESPACE
 
-        program = f"{Path(sys.argv[0]).name if sys.argv[0].endswith('roadstead') else 'roadstead'}"
         print(
             _FIRST.format(
                 file=settings.folder / "initial-credentials.json",
@@ -99,7 +99,20 @@ def _announce(settings: Settings, host: str, port: int, made: InitialCredentials
                 token=made.registry_token,
                 host=address,
                 namespace=FIRST_NAMESPACE,
-                program=f"{program} --data {settings.data}",
+                program=f"{program()} --data {settings.data}",
             )
         )
     sys.stdout.flush()
+
+
+def program() -> str:
+    """How the command that runs now can be typed again in this folder."""
+    import shutil
+
+    started = Path(sys.argv[0])
+    if started.name != "roadstead":
+        return f"{Path(sys.executable).name} -m roadstead"
+    on_path = shutil.which("roadstead")
+    if on_path and Path(on_path).samefile(started):
+        return "roadstead"
+    return os.path.relpath(started)

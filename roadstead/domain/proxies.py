@@ -174,7 +174,7 @@ def _aligned(entries: list[str], count: int) -> list[str]:
 
 
 def _forwarded(headers: Headers, peer: str) -> list[Hop]:
-    """The elements of Forwarded (RFC 7239 section 4); all of it must parse, so that no quotation mark hides an end."""
+    """The elements of Forwarded (RFC 7239 section 4); all must parse, so that no quotation mark hides an end."""
     text = headers.get(b"forwarded", b"").decode("latin-1")
     hops: list[Hop] = []
     pairs: dict[str, str] = {}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from roadstead.cli.start import program
 
 
 def imported(program: str) -> set[str]:
@@ -57,3 +60,17 @@ def test_a_process_that_serves_imports_what_its_settings_ask_for(
     found = imported(program)
     assert wanted <= found
     assert not found & (unwanted | _NEVER)
+
+
+def test_the_program_is_named_as_it_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / ".venv" / "bin" / "roadstead"
+    installed.parent.mkdir(parents=True)
+    installed.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(installed), "serve"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program() == ".venv/bin/roadstead"
+    monkeypatch.setenv("PATH", str(installed.parent))
+    assert program() == "roadstead"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/roadstead/__main__.py", "serve"])
+    assert program() == f"{Path(sys.executable).name} -m roadstead"
