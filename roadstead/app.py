@@ -29,7 +29,7 @@ from roadstead.jobs.queue import JobTable, NoArguments
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import connect
-from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, single_sign_on
+from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, networks, single_sign_on
 from roadstead.services.context import Context
 from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
@@ -46,7 +46,7 @@ from roadstead.services.tokens import KeyRing
 from roadstead.services.triggering import TriggerMemory
 
 # How many jobs of each queue run at once, over all processes.
-QUEUES = {"collection": 1, "instances": 4, "triggers": 32}
+QUEUES = {"collection": 1, "instances": 4, "networks": 4, "triggers": 32}
 _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
@@ -162,6 +162,7 @@ def job_table() -> JobTable[Context]:
     table.add(event_log.forget_events)
     table.add(deployments.deploy_instance)
     table.add(deletions.remove_instance)
+    table.add(networks.settle_entry)
     table.add(deliveries.deliver)
     table.add(deliveries.wake_receivers)
     table.add(deliveries.forget_deliveries)

@@ -8,6 +8,7 @@ import typer
 
 from roadstead.cli.output import show, show_rows, wire
 from roadstead.cli.session import Options, Session, work
+from roadstead.domain.network import exposure, parse_cidr
 from roadstead.services import networks
 
 commands = typer.Typer(help="The public entry of an instance and its allowlist.", no_args_is_help=True)
@@ -25,7 +26,7 @@ def open_(context: typer.Context) -> None:
 def close(context: typer.Context) -> None:
     """Close the public entry."""
     answer = work(context, lambda s: s.call(networks.manage_external_endpoint, operation="Delete"))
-    show(context, answer, "The public entry is closed.")
+    show(context, answer, "The public entry is closed: whoever it admitted is refused from now on.")
 
 
 @commands.command(epilog="Example: roadstead network allow 192.0.2.0/24 --note office")
@@ -34,8 +35,8 @@ def allow(
 ) -> None:
     """Add an address or CIDR to the allowlist."""
     answer = work(context, lambda s: s.call(networks.create_security_policy, cidr_block=cidr, description=note))
-    warning = "\nWarning: that is every address there is." if cidr.strip().endswith("/0") else ""
-    show(context, answer, f"{cidr} is on the allowlist.{warning}")
+    warning = exposure([parse_cidr(cidr)])
+    show(context, answer, f"{cidr} is on the allowlist." + (f"\nWarning: {warning}." if warning else ""))
 
 
 @commands.command(epilog="Example: roadstead network deny 192.0.2.0/24")
@@ -53,7 +54,9 @@ def show_(context: typer.Context) -> None:
     if options.as_json:
         show(context, {**wire(status), **wire(allowed)}, "")
         return
-    typer.echo(f"Public entry: {status.status}")
+    typer.echo(f"Public entry: {'Closing' if status.status == 'Deleting' else status.status}")
+    if status.reason:
+        typer.echo(f"Note: {status.reason}.")
     columns = [("CIDR", "cidr_block"), ("NOTE", "description")]
     show_rows(context, allowed.security_policy_set, columns, empty="The allowlist is empty: nobody is admitted.")
 

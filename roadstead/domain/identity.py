@@ -40,6 +40,8 @@ class Origin:
     door: Door
     address: str
     request_id: str
+    # The address of this host that the connection came to; empty for what is no connection.
+    local: str = ""
 
 
 @dataclass(frozen=True, slots=True)

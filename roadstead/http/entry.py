@@ -91,7 +91,10 @@ class Entry:
             exchange.come_from(proxies.client(exchange.origin.address, exchange.headers))
             exchange.instance = await self._instance(exchange)
         if door is not _METRICS:
-            exchange.instance = await admit_client(self._ctx, exchange.instance, exchange.origin.address)
+            # Each request that the registry's door lets in asks `admit`, which reads the instance with the rest.
+            exchange.instance = await admit_client(
+                self._ctx, exchange.instance, exchange.origin, current=door is not _REGISTRY
+            )
 
     async def _instance(self, exchange: Exchange) -> ServedInstance:
         """The instance whose name the Host header carries."""
@@ -100,10 +103,10 @@ class Entry:
         return directory.known(label) or await directory.find(label)
 
     def _origin(self, scope: Scope, door: _Door) -> Origin:
-        client = scope.get("client")
+        client, local = scope.get("client"), scope.get("server")
         # Clients of the cloud's API know request ids as UUIDs.
         request_id = str(uuid.uuid4()) if door is _ACTIONS else f"{self._run}{next(self._count):08x}"
-        return Origin(door.name, client[0] if client else "unknown", request_id)
+        return Origin(door.name, client[0] if client else "unknown", request_id, local=local[0] if local else "")
 
     async def _refuse(self, exchange: Exchange, door: _Door, error: AppError) -> None:
         if exchange.started:

@@ -81,7 +81,7 @@ async def _pump(exchange: Exchange) -> None:
 
 async def _identify(exchange: Exchange) -> Caller:
     """Who asks, if the address and the credential still hold."""
-    exchange.instance = await admit_client(exchange.ctx, exchange.instance, exchange.origin.address)
+    exchange.instance = await admit_client(exchange.ctx, exchange.instance, exchange.origin, current=True)
     if not exchange.header(b"authorization") and session_cookie(exchange):
         return await cookie_caller(exchange, changes=False)
     return await management_caller(exchange, b"")

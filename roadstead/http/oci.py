@@ -21,7 +21,7 @@ from roadstead.http.errors import render_oci, unknown_path
 from roadstead.http.exchange import JSON, Exchange
 from roadstead.http.paging import next_link, page_query
 from roadstead.services import repositories
-from roadstead.services.access import admit
+from roadstead.services.access import admit, admit_client
 
 Handler = Callable[[Exchange, RepositoryName, str], Awaitable[None]]
 
@@ -89,7 +89,16 @@ async def serve(exchange: Exchange) -> None:
     except AppError as error:
         if exchange.started:
             raise
-        await _refuse(exchange, address, error)
+        await _refuse(exchange, address, await _or_shut_out(exchange, error))
+
+
+async def _or_shut_out(exchange: Exchange, error: AppError) -> AppError:
+    """The condition, or that the client is shut out by now: it may have been met before the network was asked."""
+    try:
+        await admit_client(exchange.ctx, exchange.instance, exchange.origin, current=True)
+    except AppError as shut_out:
+        return shut_out
+    return error
 
 
 async def refuse(exchange: Exchange, error: AppError) -> None:

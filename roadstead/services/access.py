@@ -10,6 +10,7 @@ import hmac
 from dataclasses import dataclass
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin, Presented
+from roadstead.domain.network import Entry
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import InstanceUnknown, NetworkRefused, NotAuthenticated
@@ -128,7 +129,7 @@ async def _current(ctx: Context, tx: Tx, asker: Asker, revision: int) -> ServedI
     if revision == asker.instance.row.revision:
         return asker.instance
     loaded = await _loaded(ctx, tx, asker.instance)
-    check_network(loaded, asker.origin.address)
+    check_network(loaded, asker.origin)
     return loaded
 
 
@@ -139,31 +140,53 @@ async def _loaded(ctx: Context, tx: Tx, instance: ServedInstance) -> ServedInsta
     return loaded
 
 
-async def admit_client(ctx: Context, instance: ServedInstance, address: str) -> ServedInstance:
-    """The instance, which admits a client at `address`; raises NetworkRefused.
+async def admit_client(
+    ctx: Context, instance: ServedInstance, origin: Origin, *, current: bool = False
+) -> ServedInstance:
+    """The instance, which admits a client from there; raises NetworkRefused.
 
     Another process may have let the client in since this one read the instance, so it is read again before a refusal.
-    What admits by an older reading is asked once more by `admit`.
+    What admits by an older reading is asked once more by `admit`; whoever does not ask that wants the `current` one.
     """
-    if not instance.network.verdict(address).admitted:
-        async with ctx.database.read() as tx:
-            if await instance_revision(tx, instance.id) != instance.row.revision:
-                instance = await _loaded(ctx, tx, instance)
-        check_network(instance, address)
+    if current or not instance.network.verdict(origin.address, origin.local).admitted:
+        instance = await _as_it_stands(ctx, instance)
+        check_network(instance, origin)
     return instance
 
 
-def check_network(instance: ServedInstance, address: str) -> None:
-    """Returns when a client at `address` is admitted; raises NetworkRefused, which says what the owner must do."""
-    verdict = instance.network.verdict(address)
+async def _as_it_stands(ctx: Context, instance: ServedInstance) -> ServedInstance:
+    """The instance as of the last commit; where nothing was committed since that was last asked, nothing is read."""
+    version = ctx.database.version()
+    if not ctx.instances.is_current(instance, version):
+        async with ctx.database.read() as tx:
+            if await instance_revision(tx, instance.id) != instance.row.revision:
+                instance = await _loaded(ctx, tx, instance)
+        ctx.instances.note_current(instance, version)
+    return instance
+
+
+def check_network(instance: ServedInstance, origin: Origin) -> None:
+    """Returns when a client from there is admitted; raises NetworkRefused, which says what the owner must do."""
+    address = origin.address
+    verdict = instance.network.verdict(address, origin.local)
     if verdict.admitted:
         return
-    remedy = f"roadstead network open && roadstead network allow {address}"
+    remedy = _remedy(instance, verdict.entry, origin)
     raise NetworkRefused(
         f"network: {address} came in at the {verdict.entry} entry of instance {instance.row.name!r} and "
         f"{verdict.reason}; its owner can admit it with: {remedy}",
         detail={"entry": str(verdict.entry), "address": address, "reason": verdict.reason, "remedy": remedy},
     )
+
+
+def _remedy(instance: ServedInstance, entry: Entry, origin: Origin) -> str:
+    match entry:
+        case Entry.LOOPBACK:
+            return "set network.loopback = true and start again"
+        case Entry.PRIVATE:
+            return "roadstead network link VPC-ID SUBNET-ID"
+    named = "" if instance.default else f" --instance {instance.row.name}"
+    return f"roadstead network open{named} && roadstead network allow {origin.address}{named}"
 
 
 async def _identify(ctx: Context, tx: Tx, asker: Asker, facts: Facts) -> Caller:

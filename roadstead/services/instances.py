@@ -19,6 +19,8 @@ class ServedInstance:
     row: Instance
     network: NetworkPolicy
     running: bool = True
+    # Whether hosts that name no instance mean this one.
+    default: bool = True
 
     @property
     def id(self) -> int:
@@ -52,6 +54,8 @@ class InstanceDirectory:
         self._settings = settings
         self._suffix = "." + settings.base_domain.lower().strip(".")
         self._known: dict[str, ServedInstance] = {}
+        # The version of the database as of which each was seen to be as it stands.
+        self._current: dict[str, tuple[ServedInstance, int]] = {}
 
     def label(self, host: str) -> str:
         """The instance name that a Host header carries, or the default instance's."""
@@ -84,16 +88,27 @@ class InstanceDirectory:
         row = await instances.get(tx, name=label)
         if row is None:
             self._known.pop(label, None)
+            self._current.pop(label, None)
             return None
         entries = await instances.allowed(tx, row.id)
         policy = NetworkPolicy.of(
             loopback=self._settings.network.loopback,
-            opened=row.public_entry == PublicEntry.OPENED,
+            opened=PublicEntry(row.public_entry).admits,
             networks=[parse_cidr(entry.cidr) for entry in entries],
         )
-        served = ServedInstance(row, policy, row.running)
+        served = ServedInstance(row, policy, row.running, row.name == self._settings.default_instance)
         self._known[label] = served
         return served
+
+    def is_current(self, served: ServedInstance, version: int | None) -> bool:
+        """Whether this is known to be how the instance stands in that version of the database."""
+        known = self._current.get(served.row.name)
+        return version is not None and known is not None and known[0] is served and known[1] == version
+
+    def note_current(self, served: ServedInstance, version: int | None) -> None:
+        """What was read after that version was asked for is how the instance stands in it."""
+        if version is not None:
+            self._current[served.row.name] = (served, version)
 
 
 def _without_port(host: str) -> str:

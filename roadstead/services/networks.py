@@ -1,4 +1,8 @@
-"""What an instance admits: its public entry, closed until opened, and the allowlist of that entry (mission 6)."""
+"""What an instance admits: its public entry, closed until opened, and the allowlist of that entry (mission 6).
+
+A change holds from the next request on, in every process: each asks the instance's revision. Opening and Closing tell
+clients of the cloud's API, which wait to see them, that it was made; a job makes the state final a moment later.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roadstead.domain.network import PublicEntry, parse_cidr
+from roadstead.domain.network import PublicEntry, exposure, is_loopback, parse_cidr
 from roadstead.errors import Conflict, NotFound, ParameterMissing
+from roadstead.jobs.queue import job
 from roadstead.metadata import instances
 from roadstead.metadata.instances import AllowedNetwork
+from roadstead.services.context import Context
 from roadstead.services.fields import Cidr, RegistryId
 from roadstead.services.operations import Call, Wire, operation
 
 _INSTANCE = "instance/{registry_id}"
+# Whoever asks for the state right after a change shall see that it is being made.
+_SEEN_SECONDS = 1.0
 
 
 class ManageExternalEndpoint(Wire, frozen=True, kw_only=True):
@@ -35,8 +43,17 @@ class InstanceOnly(Wire, frozen=True, kw_only=True):
 class EntryStatus(Wire, frozen=True, kw_only=True):
     """The state of the public entry."""
 
-    status: Annotated[str, Meta(description="State of the entry.", examples=["Opened"])]
-    reason: Annotated[str, Meta(description="Why it is so, when something went wrong.")] = ""
+    status: Annotated[
+        Literal["Closed", "Opening", "Opened", "Deleting"],
+        Meta(
+            description="`Closed`, `Opening`, `Opened` or, while it closes, `Deleting`. A change holds from the next "
+            "request on: an entry admits as soon as it is `Opening` and refuses as soon as it is `Deleting`.",
+            examples=["Opened"],
+        ),
+    ]
+    reason: Annotated[
+        str, Meta(description="What its owner should know of it, such as that it admits everybody.")
+    ] = ""
 
 
 Note = Annotated[str, Meta(description="Whose address it is, up to 200 characters.")]
@@ -106,16 +123,61 @@ class SecurityPolicies(Wire, frozen=True, kw_only=True):
 @operation(resource=_INSTANCE, changes=True)
 async def manage_external_endpoint(call: Call, request: ManageExternalEndpoint) -> InstanceOnly:
     """Open or close the public entry; an open entry admits only what its allowlist names."""
-    state = PublicEntry.OPENED if request.operation == "Create" else PublicEntry.CLOSED
-    await instances.modify(call.tx, call.here.id, public_entry=str(state))
-    call.changed(EntryStatus(status=call.here.public_entry), EntryStatus(status=str(state)))
+    was = PublicEntry(call.here.public_entry)
+    state = was
+    if (request.operation == "Create") is not was.admits:
+        state = PublicEntry.CLOSING if was.admits else PublicEntry.OPENING
+        await instances.modify(call.tx, call.here.id, public_entry=str(state))
+        settling = SettleEntry(instance_id=call.here.id, state=str(state))
+        await call.ctx.jobs.enqueue(call.tx, settle_entry, settling, now=call.now, delay=_SEEN_SECONDS)
+    call.changed(EntryStatus(status=_word(was)), EntryStatus(status=_word(state)))
     return InstanceOnly(registry_id=call.here.registry_id)
 
 
 @operation(resource=_INSTANCE, changes=False)
 async def describe_external_endpoint_status(call: Call, request: InstanceOnly) -> EntryStatus:
     """Say whether the public entry is open."""
-    return EntryStatus(status=call.here.public_entry)
+    state = PublicEntry(call.here.public_entry)
+    reason = await _reason(call) if state.admits else ""
+    return EntryStatus(status=_word(state), reason=reason)
+
+
+def _word(state: PublicEntry) -> Literal["Closed", "Opening", "Opened", "Deleting"]:
+    """The state as the cloud's API has it, which calls closing deleting."""
+    match state:
+        case PublicEntry.CLOSED:
+            return "Closed"
+        case PublicEntry.OPENING:
+            return "Opening"
+        case PublicEntry.OPENED:
+            return "Opened"
+    return "Deleting"
+
+
+async def _reason(call: Call) -> str:
+    """What stands against what an open entry is thought to do; empty when nothing does."""
+    host, _ = call.ctx.settings.address
+    if host == "localhost" or is_loopback(host):
+        return f"this server listens on {call.ctx.settings.listen} only, where no other host can reach it"
+    rows = await instances.allowed(call.tx, call.here.id)
+    return exposure(parse_cidr(row.cidr) for row in rows)
+
+
+class SettleEntry(msgspec.Struct, frozen=True):
+    """Whose public entry is in which state."""
+
+    instance_id: int
+    state: str
+
+
+@job(queue="networks")
+async def settle_entry(ctx: Context, arguments: SettleEntry) -> None:
+    """The entry that was opening is open, the one that was closing closed, unless it was changed since."""
+    async with ctx.database.write() as tx:
+        row = await instances.by_id(tx, arguments.instance_id, lock=True)
+        if row is not None and row.public_entry == arguments.state:
+            settled = PublicEntry(row.public_entry).settled
+            await instances.modify(tx, row.id, public_entry=str(settled))
 
 
 @operation(resource=_INSTANCE, changes=True, raises=(Conflict,))

@@ -244,10 +244,10 @@ def test_the_network(invoke: Invoke, folder: Path) -> None:
     ok(invoke("network", "open", "--data", folder))
     allowed = ok(invoke("network", "allow", "192.0.2.0/24", "--note", "office", "--data", folder))
     assert allowed == "192.0.2.0/24 is on the allowlist.\n"
-    assert "every address there is" in ok(invoke("network", "allow", "::/0", "--data", folder))
-    status, heading, *rows = table(invoke("network", "show", "--data", folder))
-    assert (status, heading) == (["Public", "entry:", "Opened"], ["CIDR", "NOTE"])
-    assert rows == [["192.0.2.0/24", "office"], ["::/0"]]
+    assert "every IPv6 address" in ok(invoke("network", "allow", "::/0", "--data", folder))
+    status, note, heading, *rows = table(invoke("network", "show", "--data", folder))
+    assert (status, heading) == (["Public", "entry:", "Opening"], ["CIDR", "NOTE"])
+    assert note[:2] == ["Note:", "the"] and rows == [["192.0.2.0/24", "office"], ["::/0"]]
     fails(invoke("network", "allow", "192.0.2.1/24", "--data", folder), "on the allowlist already")
     ok(invoke("network", "deny", "::/0", "--data", folder))
     assert [
@@ -256,7 +256,7 @@ def test_the_network(invoke: Invoke, folder: Path) -> None:
     ] == ["192.0.2.0/24"]
     fails(invoke("network", "deny", "::/0", "--data", folder), "is not on the allowlist")
     ok(invoke("network", "close", "--data", folder))
-    assert ok(invoke("network", "show", "--data", folder)).startswith("Public entry: Closed\n")
+    assert ok(invoke("network", "show", "--data", folder)).startswith("Public entry: Closing\n")
 
 
 def test_the_storage_is_checked_and_collected(invoke: Invoke, with_image: Path) -> None:

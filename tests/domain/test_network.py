@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.domain.network import Cidr, Entry, NetworkPolicy, PublicEntry, parse_cidr
+from roadstead.domain.network import (
+    Addresses,
+    Cidr,
+    Entry,
+    NetworkPolicy,
+    Number,
+    PublicEntry,
+    exposure,
+    is_loopback,
+    numeric,
+    parse_cidr,
+)
 from roadstead.errors import InvalidInput
 
 addresses = st.ip_addresses(v=4) | st.ip_addresses(v=6)
@@ -125,6 +136,9 @@ def test_remembered_verdicts_do_not_grow_without_end() -> None:
         ("2001:DB8::1", "2001:db8::1/128"),
         ("2001:db8::/32", "2001:db8::/32"),
         ("::/0", "::/0"),
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:192.0.2.77/120", "192.0.2.0/24"),
+        ("::ffff:0:0/95", "::fffe:0:0/95"),
     ],
 )
 def test_addresses_and_networks(text: str, network: str) -> None:
@@ -147,5 +161,99 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         assert len(error.message) < 300
 
 
-def test_the_states_are_those_of_the_cloud_api() -> None:
-    assert [str(state) for state in PublicEntry] == ["Opened", "Closed"]
+def test_the_states_of_the_public_entry() -> None:
+    assert [(str(each), each.admits, str(each.settled)) for each in PublicEntry] == [
+        ("Closed", False, "Closed"),
+        ("Opening", True, "Opened"),
+        ("Opened", True, "Opened"),
+        ("Closing", False, "Closed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("allowlist", "warned"),
+    [
+        ([], ""),
+        (["10.0.0.0/8", "::1/128"], ""),
+        (["0.0.0.0/0"], "every IPv4 address"),
+        (["128.0.0.0/1", "0.0.0.0/1", "::/1"], "every IPv4 address"),
+        (["::/0"], "every IPv6 address"),
+        (["::/0", "10.0.0.0/8", "0.0.0.0/0"], "every IPv4 and IPv6 address"),
+        (["::ffff:0:0/96"], "every IPv4 address"),
+    ],
+)
+def test_an_allowlist_of_everybody_is_warned_of(allowlist: list[str], warned: str) -> None:
+    warning = exposure(map(parse_cidr, allowlist))
+    assert bool(warning) is bool(warned) and warned in warning
+
+
+LINK = "10.7.0.9"
+OTHERS_LINK = "fd00:7::9"
+
+
+@given(st.data(), st.lists(networks(), max_size=4), st.lists(networks(), max_size=4), st.booleans())
+def test_at_a_private_link_only_its_network_counts(
+    data: st.DataObject, vpc: list[Cidr], allowlist: list[Cidr], opened: bool
+) -> None:
+    links = {numbered(LINK): Addresses(vpc), numbered(OTHERS_LINK): None}
+    policy = NetworkPolicy.of(loopback=True, opened=opened, networks=allowlist, links=links)
+    client = data.draw(near([*vpc, *allowlist]))
+    plain = ip_address(client)
+    if isinstance(plain, IPv6Address) and plain.ipv4_mapped:
+        plain = plain.ipv4_mapped
+    for local in (LINK, f"::ffff:{LINK}"):
+        verdict = policy.verdict(client, local)
+        assert (verdict.admitted, verdict.entry) == (any(plain in each for each in vpc), Entry.PRIVATE)
+    verdict = policy.verdict(client, "fd00:0007:0::0009")
+    assert (verdict.admitted, verdict.entry) == (False, Entry.PRIVATE)
+    for local in ("10.7.0.8", "", "nonsense"):
+        verdict = policy.verdict(client, local)
+        assert (verdict.admitted, verdict.entry) == plainly_admitted(client, allowlist, loopback=True, opened=opened)
+
+
+@pytest.mark.parametrize("client", ["unknown", "", "192.0.2.1", "127.0.0.1", "10.8.0.1"])
+def test_what_is_not_of_the_network_is_refused_at_its_link(client: str) -> None:
+    links = {numbered(LINK): Addresses([ip_network("10.7.0.0/16")])}
+    policy = NetworkPolicy.of(loopback=True, opened=True, networks=[ip_network("0.0.0.0/0")], links=links)
+    verdict = policy.verdict(client, LINK)
+    assert (verdict.admitted, verdict.entry) == (False, Entry.PRIVATE) and "private link" in verdict.reason
+    assert policy.verdict("10.7.1.1", LINK).admitted
+
+
+def numbered(text: str) -> Number:
+    number = numeric(text)
+    assert number is not None
+    return number
+
+
+@given(addresses)
+def test_an_address_as_a_number(address: IPv4Address | IPv6Address) -> None:
+    number = numbered(str(address))
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    plain = mapped or address
+    assert number == (plain.version, int(plain))
+    assert number.loopback is plain.is_loopback
+    assert is_loopback(str(address)) is plain.is_loopback
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("fe80::1%eth0", (6, int(ip_address("fe80::1")))),
+        ("192.0.2.1%eth0", None),
+        ("::ffff:1.2.3.4", (4, 0x01020304)),
+        ("::ffff:1.2.3", None),
+        ("1.2.3", None),
+        ("01.2.3.4", None),
+        ("1.2.3.4\0", None),
+        ("\ud800", None),
+        ("٣.2.1.1", None),
+    ],
+)
+def test_texts_that_are_addresses_and_those_that_are_not(text: str, number: tuple[int, int] | None) -> None:
+    assert numeric(text) == number
+
+
+@given(st.lists(networks(), max_size=8), addresses)
+def test_a_set_of_addresses_holds_what_its_networks_hold(members: list[Cidr], address: IPv4Address) -> None:
+    assert (Number(address.version, int(address)) in Addresses(members)) is any(address in each for each in members)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
+from starlette.types import Receive, Scope, Send
 
 from roadstead.http.entry import Entry
 from roadstead.services.context import Context
@@ -16,11 +17,19 @@ HOST = "registry.test:5000"
 
 @asynccontextmanager
 async def open_client(
-    ctx: Context, *, address: str = "127.0.0.1", host: str = HOST, login: bool = False
+    ctx: Context, *, address: str = "127.0.0.1", host: str = HOST, login: bool = False, local: str = ""
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client at `address` that asks for `host`; with `login` it sends the owner's first credential."""
+    """A client at `address` that asks for `host`; with `login` it sends the owner's first credential.
+
+    Its connection came to the address `local` of this host, if that is given.
+    """
+    entry = Entry(ctx)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await entry({**scope, "server": (local, 5000)} if local else scope, receive, send)
+
     made = initial_credentials(ctx) if login else None
-    transport = httpx2.ASGITransport(app=Entry(ctx), client=(address, 40000))
+    transport = httpx2.ASGITransport(app=app, client=(address, 40000))
     async with httpx2.AsyncClient(
         transport=transport,
         base_url=f"http://{host}",

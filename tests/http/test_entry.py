@@ -12,9 +12,13 @@ from roadstead.app import open_context
 from roadstead.config import Settings, Storage
 from roadstead.domain.proxies import Proxies
 from roadstead.metadata import instances
+from roadstead.services import networks
 from roadstead.services.context import Context
 from tests.factories.accounts import registry_id
 from tests.factories.asgi import open_client
+from tests.factories.calls import call
+from tests.factories.contexts import open_test_context
+from tests.jobs.bench import FakeClock
 
 
 async def add_instance(ctx: Context, name: str, registry_id: str) -> None:
@@ -123,6 +127,31 @@ async def test_an_open_entry_admits_what_its_allowlist_names_at_once(ctx: Contex
         refused = await unnamed.get("/v2/")
     assert refused.status_code == 403
     assert "not in the allowlist" in refused.json()["errors"][0]["detail"]["reason"]
+
+
+DOORS = ["/v2/", "/v2/library/app/tags/list", "/v2/nowhere", "/service/token", "/", "/nowhere", "/openapi.json"]
+DOORS += ["/api/v1/session", "/api/v1/DescribeNamespaces", "/api/v1/events", "/chartrepo/library/index.yaml"]
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize("login", [True, False])
+async def test_what_another_process_closes_is_closed_at_every_door_by_the_next_request(
+    ctx: Context, folder: Path, clock: FakeClock, path: str, login: bool
+) -> None:
+    await open_entry(ctx, "192.0.2.0/24")
+    async with (
+        open_test_context(folder, clock) as other,
+        open_client(other, address="192.0.2.9", login=login) as client,
+    ):
+        post = path == "/api/v1/events"  # a stream would go on for ever
+        assert (await client.request("POST" if post else "GET", path)).status_code != 403
+        await call(ctx, networks.manage_external_endpoint, operation="Delete")
+        for _ in range(2):
+            refused = await client.get(path)
+            assert refused.status_code == 403, refused.text
+            assert "192.0.2.9" in refused.text and "public entry is closed" in refused.text
+        await call(ctx, networks.manage_external_endpoint, operation="Create")
+        assert (await client.request("POST" if post else "GET", path)).status_code != 403
 
 
 async def judged(ctx: Context, peer: str, *forwarded_for: str) -> str:

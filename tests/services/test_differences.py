@@ -118,7 +118,7 @@ async def test_networks(ctx: Context) -> None:
     await do("DeleteSecurityPolicy", cidr_block="192.0.2.1")
     await do("DeleteMultipleSecurityPolicy", security_group_policy_set=several)
     (_, opened), *lists = await do.told()
-    assert [side["Status"] for side in opened] == ["Closed", "Opened"]
+    assert [side["Status"] for side in opened] == ["Closed", "Opening"]
     seen = [[[row["CidrBlock"] for row in side["SecurityPolicySet"]] for side in told] for _, told in lists]
     both = ["198.51.100.1", "203.0.113.0/24"]
     assert seen == [

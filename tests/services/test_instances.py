@@ -17,7 +17,7 @@ from roadstead.services import networks
 from roadstead.services.access import admit, admit_client
 from roadstead.services.context import Context
 from roadstead.services.instances import InstanceDirectory
-from tests.factories.accounts import owner_asker
+from tests.factories.accounts import origin, owner_asker
 from tests.factories.calls import call
 from tests.factories.contexts import open_test_context
 from tests.jobs.bench import FakeClock
@@ -126,13 +126,13 @@ class TestChangesOfAnotherProcess:
     ) -> None:
         served = await ctx.instances.find("default")
         with pytest.raises(NetworkRefused, match="closed"):
-            await admit_client(ctx, served, self.OUTSIDE)
+            await admit_client(ctx, served, origin(self.OUTSIDE))
         async with open_test_context(folder, clock) as command:
             await call(command, networks.manage_external_endpoint, operation="Create")
             with pytest.raises(NetworkRefused, match="not in the allowlist"):
-                await admit_client(ctx, served, self.OUTSIDE)
+                await admit_client(ctx, served, origin(self.OUTSIDE))
             await call(command, networks.create_security_policy, cidr_block="192.0.2.0/24")
-        fresh = await admit_client(ctx, served, self.OUTSIDE)
+        fresh = await admit_client(ctx, served, origin(self.OUTSIDE))
         assert fresh.row.revision == 2
         assert ctx.instances.known("default") is fresh
 
@@ -152,7 +152,7 @@ class TestChangesOfAnotherProcess:
 
     async def test_a_refusal_says_what_the_owner_must_do(self, ctx: Context) -> None:
         with pytest.raises(NetworkRefused) as caught:
-            await admit_client(ctx, await ctx.instances.find("default"), self.OUTSIDE)
+            await admit_client(ctx, await ctx.instances.find("default"), origin(self.OUTSIDE))
         assert f"roadstead network allow {self.OUTSIDE}" in caught.value.message
         assert caught.value.gate == "network"
         assert caught.value.detail == {

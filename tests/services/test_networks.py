@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from roadstead.services import networks
 from roadstead.services.context import Context
 from tests.factories.accounts import registry_id
 from tests.factories.calls import call
+from tests.factories.contexts import open_test_context
+from tests.factories.instances import work_off
+from tests.jobs.bench import FakeClock
 
 
 async def status(ctx: Context) -> str:
@@ -23,12 +27,46 @@ async def listed(ctx: Context) -> list[tuple[int, str, str]]:
     return [(each.policy_index, each.cidr_block, each.description) for each in answer.security_policy_set]
 
 
-async def test_the_public_entry_is_closed_until_it_is_opened(ctx: Context) -> None:
+async def test_the_public_entry_is_closed_until_it_is_opened(ctx: Context, clock: FakeClock) -> None:
     assert await status(ctx) == "Closed"
-    for operation, state in (("Create", "Opened"), ("Create", "Opened"), ("Delete", "Closed")):
+    for operation, during, state in (
+        ("Create", "Opening", "Opened"),
+        ("Create", "Opened", "Opened"),
+        ("Delete", "Deleting", "Closed"),
+        ("Delete", "Closed", "Closed"),
+    ):
         answer = await call(ctx, networks.manage_external_endpoint, operation=operation)
         assert answer.registry_id == await registry_id(ctx)
+        assert await work_off(ctx, "networks") == [], "the state is seen for a moment"
+        assert await status(ctx) == during
+        clock.turn(seconds=2)
+        await work_off(ctx, "networks")
         assert await status(ctx) == state
+
+
+async def test_what_was_to_be_made_final_may_have_been_changed_since(ctx: Context, clock: FakeClock) -> None:
+    for operation in ("Create", "Delete"):
+        await call(ctx, networks.manage_external_endpoint, operation=operation)
+        clock.turn(seconds=0.7)
+    clock.turn(seconds=0.1)
+    assert await work_off(ctx, "networks") == ["done"], "the opening, not the closing"
+    assert await status(ctx) == "Deleting"
+
+
+async def test_an_owner_is_told_what_an_open_entry_does_not_do_or_does_too_well(
+    folder: Path, clock: FakeClock
+) -> None:
+    async def reason(ctx: Context) -> str:
+        found: str = (await call(ctx, networks.describe_external_endpoint_status)).reason
+        return found
+
+    async with open_test_context(folder, clock) as ctx:
+        await call(ctx, networks.create_multiple_security_policy, **entries("0.0.0.0/0", "::/0"))
+        assert await reason(ctx) == ""
+        await call(ctx, networks.manage_external_endpoint, operation="Create")
+        assert "every IPv4 and IPv6 address" in await reason(ctx)
+    async with open_test_context(folder, clock, listen="127.0.0.1:5000") as ctx:
+        assert "no other host can reach it" in await reason(ctx)
 
 
 async def test_the_allowlist_takes_addresses_and_networks_with_a_note(ctx: Context) -> None:
