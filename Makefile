@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 WORKERS ?= 2
 
-.PHONY: help setup run test quick lint types docs bench lock clean
+.PHONY: help setup run console test quick lint types docs bench lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ $(BIN)/python:
 $(VENV)/.runtime: $(BIN)/python requirements/runtime.txt pyproject.toml
 	@echo "Installing what Roadstead needs into $(VENV) ..."
 	@$(INSTALL) -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@ROADSTEAD_CONSOLE=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime requirements/test.txt
@@ -28,13 +28,17 @@ $(VENV)/.test: $(VENV)/.runtime requirements/test.txt
 
 setup: $(VENV)/.runtime  ## Install everything needed to run
 
-run: $(VENV)/.runtime  ## Start the registry on port 5000 with its data in ./data
+console: $(VENV)/.runtime  ## Build the web console, if it has changed
+	@$(BIN)/python web/build_console.py
+
+run: console  ## Start the registry on port 5000 with its data in ./data
 	@exec $(BIN)/roadstead serve
 
 test: $(VENV)/.test  ## Install what tests need, check style and types, run all tests
 	@sh tests/system/install.sh
 	@$(BIN)/python -m tests.system.helm
 	@$(BIN)/python -m tests.system.oidc
+	@$(BIN)/python web/build_console.py
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
@@ -59,6 +63,7 @@ lock: $(BIN)/python  ## Resolve requirements/*.txt anew
 		--no-emit-index-url --extra build pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --extra build --extra test pyproject.toml -o requirements/test.txt
+	@$(BIN)/python web/build_console.py lock
 
 clean:  ## Remove what make has made, but no data
-	@rm -rf $(VENV) build dist
+	@rm -rf $(VENV) build dist roadstead/console web/node_modules web/dist web/src/api/generated

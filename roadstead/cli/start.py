@@ -84,7 +84,7 @@ def _announce(settings: Settings, host: str, port: int, made: InitialCredentials
     print(f"  Registry API   http://{address}/v2/")
     print(f"  Management API http://{address}/api/v1/   described at http://{address}/openapi.json")
     print(f"  Cloud API      http://{address}/   for tccli and the SDKs")
-    print(f"  Console        http://{address}/console/   (from a later release on)")
+    print(f"  Console        http://{address}/console/")
     if made is not None:
         from roadstead.services.accounts import FIRST_NAMESPACE
 

@@ -23,6 +23,7 @@ from roadstead.errors import AppError
 from roadstead.http import (
     actions,
     api,
+    console,
     event_stream,
     health,
     metrics,
@@ -141,6 +142,7 @@ _SESSION = _Door(identity.Door.API, session.serve, render_problem)
 _SINGLE_SIGN_ON = _Door(identity.Door.API, single_sign_on.serve, render_page)
 _OPENAPI = _Door(identity.Door.API, openapi.serve, render_problem)
 _ACTIONS = _Door(identity.Door.ACTIONS, actions.serve, render_action)
+_CONSOLE = _Door(identity.Door.API, console.serve, render_page)
 _WELCOME = _Door(identity.Door.REGISTRY, welcome.serve, render_oci)
 # Not an instance's: it has a gate of its own.
 _METRICS = _Door(identity.Door.API, metrics.serve, render_problem)
@@ -159,6 +161,8 @@ def _door(scope: Scope) -> _Door:
         return _EVENTS
     if path.startswith("/api/v1/") or path == "/api/v1":
         return _API
+    if path.startswith(f"{console.PATH}/") or path == console.PATH:
+        return _CONSOLE
     if path == "/":
         return _ACTIONS if actions.asked(scope) else _WELCOME
     return {"/service/token": _TOKEN, "/openapi.json": _OPENAPI, metrics.PATH: _METRICS}.get(path, _NOWHERE)

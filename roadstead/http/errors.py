@@ -62,8 +62,9 @@ async def render_problem(exchange: Exchange, error: AppError) -> None:
     """The error has been sent as problem JSON, with the headers that its kind needs."""
     note(exchange, error)
     headers = [_PROBLEM, (b"cache-control", b"no-store"), *_headers_of(error)]
-    if isinstance(error, NotAuthenticated) and not exchange.header(b"cookie"):
-        # A browser would ask its user for a key; only clients without a session are told of this way.
+    by_page = exchange.header(b"cookie") or exchange.header(b"x-requested-with")
+    if isinstance(error, NotAuthenticated) and not by_page:
+        # A browser would ask its user for a key; only clients that are no page of the console are told of this way.
         headers.append((b"www-authenticate", b'Basic realm="SecretId and SecretKey", charset="UTF-8"'))
     await exchange.answer(error.status, headers, msgspec.json.encode(problem(exchange, error)))
 

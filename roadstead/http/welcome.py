@@ -1,4 +1,4 @@
-"""The page at /: what this is and how to go on, for whoever opens the address in a browser or with curl."""
+"""What stands at /: browsers are led to the console, and whoever comes with curl is told what this is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ _TEXT = """Roadstead, a container registry. Instance: {name} ({registry_id})
   Log in   docker login {host} --username ACCOUNT     (the password is an access credential)
   Push     docker push {host}/NAMESPACE/REPOSITORY:TAG
   API      {base}/v2/
+  Console  {base}/console/
 """
 
 
 async def serve(exchange: Exchange) -> None:
-    """The visitor has been told what to do."""
+    """The visitor has been told what to do, or a browser where to go."""
+    if "text/html" in exchange.header(b"accept"):
+        await exchange.answer(302, [(b"location", b"/console/"), (b"vary", b"accept")])
+        return
     row = exchange.instance.row
     text = _TEXT.format(
         name=row.name,

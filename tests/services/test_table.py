@@ -86,6 +86,7 @@ USUAL: dict[str, Any] = {
     "policy_index": 0,
     "security_group_policy_set": [PolicyEntry(cidr_block="192.0.2.0/24")],
     "reference": "latest",
+    "text": "# The shop",
     "tags": ["latest"],
     "service_type": "tcr",
     "resource_prefix": "instance",
@@ -125,7 +126,7 @@ KINDS = {
     "cloudaudit": {"audit"},
     "tag": {"instance"},
 }
-READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Test")
+READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Test", "Preview")
 
 # What the owner meets where the operation has no success on this registry.
 ALWAYS: dict[str, type[AppError]] = {

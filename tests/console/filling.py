@@ -1,0 +1,126 @@
+"""What the console shows in its tests and pictures: a company's registry, filled by pushes as clients push."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from typing import Any
+
+import httpx2
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+EMPTY = b"{}"
+# The commands of an ordinary image with the sizes of what they made; those of size 0 made no layer.
+STEPS = (
+    ("ADD alpine-minirootfs-3.22.2-x86_64.tar.gz / # buildkit", 90_000),
+    ('CMD ["/bin/sh"]', 0),
+    ("RUN /bin/sh -c apk add --no-cache nodejs tini # buildkit", 260_000),
+    ("WORKDIR /srv/shop", 0),
+    ("COPY package.json package-lock.json ./ # buildkit", 4_000),
+    ("RUN /bin/sh -c npm ci --omit=dev # buildkit", 140_000),
+    ("COPY dist ./dist # buildkit", 37_000),
+    ('ENTRYPOINT ["tini", "--", "node", "dist/server.js"]', 0),
+)
+
+
+class Filler:
+    """Pushes as a client would, by the registry protocol."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.client = httpx2.Client(base_url=url, auth=(user, password), timeout=60)
+
+    def blob(self, repository: str, data: bytes, media_type: str) -> dict[str, Any]:
+        """The repository holds the bytes; their descriptor."""
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        where = self.client.post(f"/v2/{repository}/blobs/uploads/").raise_for_status().headers["location"]
+        joined = "&" if "?" in where else "?"
+        self.client.put(f"{where}{joined}digest={digest}", content=data).raise_for_status()
+        return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+    def manifest(self, repository: str, reference: str, document: dict[str, Any]) -> dict[str, Any]:
+        """The repository has the manifest under the tag, or by its digest where the reference is empty."""
+        data = json.dumps(document).encode()
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        kind = document["mediaType"]
+        answer = self.client.put(
+            f"/v2/{repository}/manifests/{reference or digest}", content=data, headers={"content-type": kind}
+        )
+        answer.raise_for_status()
+        return {"mediaType": kind, "digest": digest, "size": len(data)}
+
+    def image(self, repository: str, tag: str, *, seed: str, architecture: str = "amd64") -> dict[str, Any]:
+        """The repository has an image with layers and the commands that made them."""
+        layers = [
+            self.blob(repository, gzip.compress(_noise(f"{seed}/{command}", size), 0), LAYER)
+            for command, size in STEPS
+            if size
+        ]
+        config = {
+            "created": "2026-11-20T09:14:00Z",
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Labels": {"org.opencontainers.image.source": "https://git.example.com/shop"}, "seed": seed},
+            "rootfs": {"type": "layers", "diff_ids": [each["digest"] for each in layers]},
+            "history": [
+                {"created": "2026-11-20T09:14:00Z", "created_by": command, "empty_layer": not size}
+                for command, size in STEPS
+            ],
+        }
+        described = self.blob(repository, json.dumps(config).encode(), CONFIG)
+        document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers}
+        return self.manifest(repository, tag, document)
+
+    def index(self, repository: str, tag: str, *, seed: str) -> dict[str, Any]:
+        """The repository has an index of two images under the tag."""
+        members = [
+            {
+                **self.image(repository, "", seed=f"{seed}/{each}", architecture=each),
+                "platform": {"os": "linux", "architecture": each},
+            }
+            for each in ("amd64", "arm64")
+        ]
+        return self.manifest(repository, tag, {"schemaVersion": 2, "mediaType": INDEX, "manifests": members})
+
+    def attach(self, repository: str, subject: dict[str, Any], kind: str, content: bytes) -> None:
+        """The repository has an artifact of that kind about the subject."""
+        empty = self.blob(repository, EMPTY, "application/vnd.oci.empty.v1+json")
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": kind,
+            "config": empty,
+            "layers": [self.blob(repository, content, kind)],
+            "subject": subject,
+        }
+        self.manifest(repository, "", document)
+
+    def pull(self, repository: str, reference: str) -> None:
+        """The manifest has been asked for, as a pull does."""
+        accept = {"accept": f"{MANIFEST}, {INDEX}"}
+        self.client.get(f"/v2/{repository}/manifests/{reference}", headers=accept).raise_for_status()
+
+
+def _noise(seed: str, size: int) -> bytes:
+    """The same bytes for the same seed, which cannot be compressed."""
+    return hashlib.shake_256(seed.encode()).digest(size)
+
+
+def fill(filler: Filler, namespace: str = "library") -> None:
+    """A registry as a small company has it."""
+    shop = f"{namespace}/shop/frontend"
+    for version in ("1.18.0", "1.18.1", "1.19.0", "2.0.0-rc.1"):
+        filler.image(shop, version, seed=version)
+    index = filler.index(shop, "2.0.0", seed="2.0.0")
+    filler.index(shop, "latest", seed="2.0.0")
+    filler.attach(shop, index, "application/spdx+json", b'{"spdxVersion": "SPDX-2.3"}')
+    filler.attach(shop, index, "application/vnd.dev.sigstore.bundle.v0.3+json", b"{}")
+    filler.image(f"{namespace}/shop/orders", "3.2.1", seed="orders")
+    filler.image(f"{namespace}/tools/backup", "nightly", seed="backup")
+    for _ in range(3):
+        filler.pull(shop, "2.0.0")
+    filler.pull(shop, "1.19.0")
+    filler.pull(f"{namespace}/shop/orders", "3.2.1")

@@ -1,0 +1,43 @@
+"""The console's sources: what is locked without addresses, pages named as services, and a build that fits."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import roadstead.services
+from roadstead.http import console
+from tests.requirements import missing
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+LOCKS = [WEB / "package-lock.json", WEB.parent / "tests" / "servers" / "oidc" / "package-lock.json"]
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.parent.name)
+def test_locks_hold_digests_and_no_addresses(path: Path) -> None:
+    packages = json.loads(path.read_text())["packages"]
+    assert all("integrity" in entry for name, entry in packages.items() if name)
+    assert not [name for name, entry in packages.items() if {"resolved", "funding"} & set(entry)]
+
+
+def test_a_page_is_named_as_its_service() -> None:
+    services = {module.name for module in pkgutil.iter_modules(roadstead.services.__path__)}
+    assert {path.stem for path in (WEB / "src" / "pages").iterdir()} <= services
+
+
+def test_sources_can_be_read_in_one_sitting() -> None:
+    long = [path for path in (WEB / "src").rglob("*.ts*") if "generated" not in path.parts]
+    assert not [path.name for path in long if len(path.read_text().splitlines()) > 450]
+
+
+def test_what_is_built_fits() -> None:
+    if not (console.FOLDER / "build.json").exists():
+        missing("the console is not built; make console builds it")
+    assert json.loads((console.FOLDER / "build.json").read_text())["first_load"] < 300_000
+    page = (console.FOLDER / "index.html").read_text()
+    assert not re.search(r"<script(?![^>]*\ssrc=)", page), "an inline script would not run"
+    assert " style=" not in page

@@ -1,0 +1,95 @@
+// Every page with its address. Pages load when they are first opened.
+import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { ConfigProvider } from "tdesign-react";
+import { useEffect, useMemo, useState, type ComponentType } from "react";
+import { createBrowserRouter, Navigate, RouterProvider, useRouteError, type RouteObject } from "react-router";
+import { ApiProblem } from "./api/client";
+import { InstancePlace, lastInstance } from "./parts/instance";
+import { ProblemBox } from "./parts/problem";
+import { Session } from "./parts/session";
+import { Shell } from "./parts/shell";
+import { t } from "./parts/words";
+
+type Loaded = () => Promise<{ default: ComponentType }>;
+
+const page = (path: string, load: Loaded): RouteObject => ({
+  path,
+  lazy: async () => ({ Component: (await load()).default }),
+  errorElement: <Broken />,
+});
+
+const INSTANCE: RouteObject[] = [
+  { index: true, element: <Navigate to="namespaces" replace /> },
+  // OVERVIEW
+  page("namespaces", () => import("./pages/namespaces")),
+  page("repositories", () => import("./pages/repositories")),
+  page("repositories/:namespace/*", () => import("./pages/tags")),
+  page("credentials", () => import("./pages/credentials")),
+];
+
+const routes = (onLanguage: () => void): RouteObject[] => [
+  {
+    element: <Session><Shell onLanguage={onLanguage} /></Session>,
+    errorElement: <Broken />,
+    hydrateFallbackElement: <></>,
+    children: [
+      { index: true, element: <Home /> },
+      { path: "i/:instance", element: <InstancePlace />, children: INSTANCE },
+      { path: "*", element: <Nowhere /> },
+    ],
+  },
+];
+
+function client(): QueryClient {
+  const again = (count: number, error: unknown) => count < 2 && !(error instanceof ApiProblem && error.problem.status >= 400 && error.problem.status < 500);
+  return new QueryClient({ defaultOptions: { queries: { staleTime: 5000, retry: again, refetchOnWindowFocus: true } } });
+}
+
+export function App() {
+  const [round, setRound] = useState(0);
+  const cache = useMemo(client, []);
+  // A language is chosen for the whole page, so everything is drawn anew.
+  const router = useMemo(() => createBrowserRouter(routes(() => setRound((count) => count + 1)), { basename: "/console" }), []);
+  return (
+    <QueryClientProvider client={cache}>
+      <ConfigProvider globalConfig={{ animation: { exclude: ["ripple"] } }}>
+        <RouterProvider key={round} router={router} />
+      </ConfigProvider>
+    </QueryClientProvider>
+  );
+}
+
+/** Where one comes in: the instance looked at last, or the one that this host name means. */
+function Home() {
+  const found = useQuery({
+    queryKey: ["home"],
+    queryFn: async () => {
+      const told = (await (await fetch("/api/v1/")).json()) as { Instance: { Name: string } };
+      return told.Instance.Name;
+    },
+    enabled: !lastInstance(),
+  });
+  const name = lastInstance() || found.data;
+  return name ? <Navigate to={`/i/${name}/namespaces`} replace /> : <p className="muted" aria-busy="true">{t("Loading")}</p>;
+}
+
+function Nowhere() {
+  return (
+    <div className="nothing">
+      <h3>{t("There is no such page")}</h3>
+    </div>
+  );
+}
+
+/** A page that did not load: after an upgrade of the server its files have other names. */
+function Broken() {
+  const error = useRouteError();
+  useEffect(() => {
+    const text = String(error);
+    if (/dynamically imported module|module script failed/i.test(text) && !sessionStorage.getItem("reloaded")) {
+      sessionStorage.setItem("reloaded", "1");
+      location.reload();
+    }
+  }, [error]);
+  return <ProblemBox error={error} />;
+}

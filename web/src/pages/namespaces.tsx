@@ -1,0 +1,107 @@
+// Namespaces: who may pull from each, and how its images are scanned.
+import { useQueryClient } from "@tanstack/react-query";
+import { Button, Tag } from "tdesign-react";
+import { useState } from "react";
+import { Link } from "react-router";
+import { call, type Schemas } from "../api/client";
+import { ActionDialog } from "../parts/action-form";
+import { Confirm } from "../parts/confirm";
+import { domainOf, useInstance } from "../parts/instance";
+import { Page } from "../parts/page";
+import { ResourceTable } from "../parts/resource-table";
+import { ago } from "../parts/shown";
+import { announce } from "../parts/toast";
+import { t } from "../parts/words";
+
+type Row = Schemas["NamespaceInfo"];
+
+export default function Namespaces() {
+  const instance = useInstance();
+  const cache = useQueryClient();
+  const [creating, setCreating] = useState(false);
+  const [changing, setChanging] = useState<Row>();
+  const [deleting, setDeleting] = useState<Row>();
+  const RegistryId = instance.RegistryId;
+  const done = (text: string) => {
+    setCreating(false);
+    setChanging(undefined);
+    setDeleting(undefined);
+    announce(text);
+    void cache.invalidateQueries({ queryKey: ["namespaces", RegistryId] });
+  };
+  const create = (
+    <Button theme="primary" onClick={() => setCreating(true)}>
+      {t("New namespace")}
+    </Button>
+  );
+  return (
+    <Page title={t("Namespaces")} lead={t("A namespace holds the repositories of a team or a project. Whoever may pull from it follows from its access level.")}>
+      <ResourceTable<Row>
+        name={t("Namespaces")}
+        keys={["namespaces", RegistryId]}
+        search={t("Search by name")}
+        ask={async (page, search, _, signal) => {
+          const found = await call("DescribeNamespaces", { RegistryId, ...page, NamespaceName: search || null }, signal);
+          return { rows: found.NamespaceList, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => row.Name}
+        to={(row) => `/i/${instance.RegistryName}/repositories?namespace=${row.Name}`}
+        actions={create}
+        columns={[
+          { title: t("Name"), cell: (row) => <Link to={`/i/${instance.RegistryName}/repositories?namespace=${row.Name}`}>{row.Name}</Link> },
+          { title: t("Access level"), cell: (row) => (row.Public ? <Tag theme="warning" variant="light">{t("Public")}</Tag> : <Tag variant="light">{t("Private")}</Tag>) },
+          { title: t("Scan"), minor: true, cell: (row) => (row.AutoScan ? t("Automatic") : t("By hand")) },
+          { title: t("Created"), minor: true, cell: (row) => ago(row.CreationTime) },
+          {
+            title: t("Actions"),
+            align: "end",
+            cell: (row) => (
+              <>
+                <Button variant="text" size="small" onClick={() => setChanging(row)}>{t("Edit")}</Button>
+                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
+              </>
+            ),
+          },
+        ]}
+        empty={{
+          title: t("There is no namespace yet"),
+          text: t("Every image lives in a namespace. Create the first one here, or on the command line:"),
+          commands: ["roadstead namespace create my-team", `docker push ${domainOf(instance)}/my-team/my-image:1`],
+          action: create,
+        }}
+      />
+      {creating && (
+        <ActionDialog
+          title={t("New namespace")}
+          action="CreateNamespace"
+          fixed={{ RegistryId }}
+          fields={["NamespaceName", "IsPublic", "IsAutoScan"]}
+          submit={t("Create")}
+          onDone={(_, asked) => done(t("{name} is created", { name: asked.NamespaceName }))}
+          onCancel={() => setCreating(false)}
+        />
+      )}
+      {changing && (
+        <ActionDialog
+          title={t("Namespace {name}", { name: changing.Name })}
+          action="ModifyNamespace"
+          fixed={{ RegistryId, NamespaceName: changing.Name }}
+          fields={["IsPublic", "IsAutoScan"]}
+          initial={{ IsPublic: changing.Public, IsAutoScan: changing.AutoScan }}
+          submit={t("Save")}
+          onDone={() => done(t("Saved"))}
+          onCancel={() => setChanging(undefined)}
+        />
+      )}
+      {deleting && (
+        <Confirm
+          title={t("Delete namespace {name}?", { name: deleting.Name })}
+          text={<p>{t("Only an empty namespace can be deleted: delete its repositories first. Its rules and triggers go with it.")}</p>}
+          act={() => call("DeleteNamespace", { RegistryId, NamespaceName: deleting.Name })}
+          onDone={() => done(t("{name} is deleted", { name: deleting.Name }))}
+          onCancel={() => setDeleting(undefined)}
+        />
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,89 @@
+// The instance that the address names, for every page below it; what happens there makes its pages load again.
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { createContext, useContext, useEffect, type ReactNode } from "react";
+import { Outlet, useParams } from "react-router";
+import { call, type Schemas } from "../api/client";
+import { follow } from "../api/events";
+import { ProblemBox } from "./problem";
+import { t } from "./words";
+
+export type Instance = Schemas["RegistryInfo"];
+
+const Here = createContext<Instance | null>(null);
+const KEPT = "roadstead.instance";
+
+export const lastInstance = (): string => localStorage.getItem(KEPT) ?? "";
+
+export function useInstance(): Instance {
+  const found = useContext(Here);
+  if (!found) throw new Error("this page is about no instance");
+  return found;
+}
+
+/** HOST[:PORT] by which clients reach the instance: the default one by whatever address this page came by. */
+export function domainOf(instance: Instance): string {
+  const mine = location.hostname === "localhost" || /^[\d.]+$|^\[/.test(location.hostname);
+  const own = instance.PublicDomain.split(":")[0];
+  return location.hostname === own || (mine && instance.RegistryName === "default") ? location.host : instance.PublicDomain;
+}
+
+export async function instanceNamed(name: string): Promise<Instance | null> {
+  const found = await call("DescribeInstances", { Filters: [{ Name: "RegistryName", Values: [name] }], AllRegion: true });
+  return found.Registries.find((each) => each.RegistryName === name) ?? null;
+}
+
+export function InstancePlace() {
+  const { instance: name = "" } = useParams();
+  const found = useQuery({
+    queryKey: ["instance", name],
+    queryFn: () => instanceNamed(name),
+    refetchInterval: (query) => (query.state.data && query.state.data.Status !== "Running" ? 1000 : false),
+  });
+  const running = found.data?.Status === "Running" ? found.data.RegistryId : "";
+  useLive(running);
+  useEffect(() => {
+    if (running) localStorage.setItem(KEPT, name);
+  }, [running, name]);
+  if (found.isError) return <ProblemBox error={found.error} />;
+  if (found.isPending) return <p className="muted" aria-busy="true">{t("Loading")}</p>;
+  if (!found.data) {
+    return (
+      <div className="nothing">
+        <h3>{t("There is no instance {name} that you may see", { name })}</h3>
+        <p>{t("Ask whoever runs this registry for a policy that covers it, or choose another instance above.")}</p>
+      </div>
+    );
+  }
+  return <InstanceContext instance={found.data}><Outlet /></InstanceContext>;
+}
+
+export function InstanceContext({ instance, children }: { instance: Instance; children: ReactNode }) {
+  return <Here value={instance}>{children}</Here>;
+}
+
+/** While the window is seen, lists that an event is about load again by themselves. */
+function useLive(registryId: string): void {
+  const cache = useQueryClient();
+  useEffect(() => {
+    if (!registryId) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let stop: (() => void) | undefined;
+    const tell = () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        void cache.invalidateQueries({ predicate: (query) => query.queryKey[1] === registryId });
+      }, 300);
+    };
+    const watch = () => {
+      stop?.();
+      stop = document.visibilityState === "visible" ? follow(registryId, tell) : undefined;
+    };
+    watch();
+    document.addEventListener("visibilitychange", watch);
+    return () => {
+      document.removeEventListener("visibilitychange", watch);
+      clearTimeout(timer);
+      stop?.();
+    };
+  }, [cache, registryId]);
+}

@@ -1,0 +1,2 @@
+// Overview, instances, triggers, audit and jobs.
+export const operation = {} as const;
