@@ -5,7 +5,9 @@ Statements are taken as the query modules run them, with their parameters left o
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -99,9 +101,30 @@ class Noting(SqliteTx):
         return await super().look_up(prepared, parameters)
 
 
+@pytest.fixture(scope="module")
+def prepared(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene]:
+    """A database with almost nothing in it, to be copied: the planner goes by rules and indexes, not by rows."""
+
+    async def prepare() -> Scene:
+        database = await connect(Settings(data=str(file.parent)))
+        scene = await set_up(database)
+        await database.close()
+        return scene
+
+    file = Path(shutil.copyfile(migrated_file, tmp_path_factory.mktemp("prepared") / "roadstead.db"))
+    return file, asyncio.run(prepare())
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    """An empty SQLite database: the planner goes by rules and indexes, not by what is in the tables."""
+def scene(prepared: tuple[Path, Scene]) -> Scene:
+    """What is there."""
+    return prepared[1]
+
+
+@pytest.fixture
+async def database(prepared: tuple[Path, Scene], tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    """A copy of the prepared database."""
+    shutil.copyfile(prepared[0], tmp_path / "roadstead.db")
     database = await connect(Settings(data=str(tmp_path)))
     assert isinstance(database, SqliteDatabase)
     yield database
@@ -456,8 +479,7 @@ def check(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-async def test_a_question_is_answered_by_an_index(database: SqliteDatabase, name: str) -> None:
-    scene = await set_up(database)
+async def test_a_question_is_answered_by_an_index(database: SqliteDatabase, scene: Scene, name: str) -> None:
     recorder = Recorder(database)
     sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
     async with database.read() as tx:
@@ -468,7 +490,6 @@ async def test_a_question_is_answered_by_an_index(database: SqliteDatabase, name
 @pytest.mark.parametrize("name", AUDIT_SEARCHES)
 async def test_a_page_of_the_audit_begins_where_the_last_one_ended(database: SqliteDatabase, name: str) -> None:
     """Within its index too: entries that earlier pages have shown are not gone through again."""
-    await set_up(database)
     recorder = Recorder(database)
     sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
     async with database.read() as tx:
@@ -479,8 +500,7 @@ async def test_a_page_of_the_audit_begins_where_the_last_one_ended(database: Sql
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_change_finds_its_rows_by_an_index(database: SqliteDatabase, name: str) -> None:
-    scene = await set_up(database)
+async def test_a_change_finds_its_rows_by_an_index(database: SqliteDatabase, scene: Scene, name: str) -> None:
     recorder = Recorder(database)
     sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
     async with database.write(durable=False) as tx:
@@ -489,7 +509,6 @@ async def test_a_change_finds_its_rows_by_an_index(database: SqliteDatabase, nam
 
 
 async def test_a_walk_would_be_seen(database: SqliteDatabase) -> None:
-    await set_up(database)
     recorder = Recorder(database)
     sa.event.listen(database._engine, "before_cursor_execute", recorder.note)
     async with database.read() as tx:
@@ -498,9 +517,8 @@ async def test_a_walk_would_be_seen(database: SqliteDatabase) -> None:
         check(recorder)
 
 
-async def test_the_owner_is_found_among_the_first(database: SqliteDatabase) -> None:
+async def test_the_owner_is_found_among_the_first(database: SqliteDatabase, scene: Scene) -> None:
     """The one walk there is: the owner is the first account ever made, so it ends at the first row."""
-    scene = await set_up(database)
     async with database.read() as tx:
         owner = await accounts.owner(tx)
     assert owner is not None and owner.id == scene.account == 1
