@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # A locked installation: every file is checked against the hash in requirements/.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 WORKERS ?= 2
+# Without compiled modules each start, and each command that a test runs, compiles all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run console test quick lint types docs bench lock clean
 

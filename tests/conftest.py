@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import argon2
 import pytest
 from hypothesis import Phase, settings
 
@@ -109,3 +111,12 @@ def _serve(folder: Path, settings: dict[str, str]) -> Iterator[roadstead.Roadste
     server.start()
     yield server
     assert server.stop() == 0, server.log.read_text()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Passwords of this process are hashed quickly: what is meant to be slow would be most of the tests' time."""
+    quick = functools.partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("roadstead.services.secrets.PasswordHasher", quick)
+        yield

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,7 +34,7 @@ class Provider:
 
     site: Web
     now: Callable[[], float]
-    keys: list[Any] = field(default_factory=lambda: [RSAKey.generate_key(2048, {"use": "sig", "kid": "first"})])
+    keys: list[Any] = field(default_factory=lambda: [rsa_key("first")])
     claims: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=dict)
     bend_claims: Bend = nothing
@@ -146,6 +147,13 @@ def elliptic(kid: str) -> ECKey:
     return ECKey.generate_key("P-256", {"use": "sig", "kid": kid})
 
 
+@cache
+def rsa_key(kid: str) -> RSAKey:
+    """A key of providers: making one takes longer than a whole login, so all have the same."""
+    return RSAKey.generate_key(2048, {"use": "sig", "kid": kid})
+
+
+@cache
 def another(kid: str = "first") -> RSAKey:
     """A key that is not the provider's, whatever it is called."""
     return RSAKey.generate_key(2048, {"use": "sig", "kid": kid})

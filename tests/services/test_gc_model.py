@@ -401,7 +401,7 @@ class RegistryOnDisk(Registry):
 
 # Without shrinking: each of its attempts takes as long as an example, and together longer than a test may take.
 _LOOKING = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import argon2
 import pytest
 from cryptography.fernet import Fernet
 
@@ -87,3 +88,9 @@ def test_a_password_is_hashed_with_salt() -> None:
     assert password_holds(first, "sesame") and password_holds(second, "sesame")
     for hashed in (first, "", "-", "$argon2id$v=19$nonsense"):
         assert not password_holds(hashed, "Sesame")
+
+
+def test_the_hash_of_a_password_is_dear() -> None:
+    """The tests' own hashes are not; this is what the product uses (RFC 9106 section 4, second choice)."""
+    used = argon2.PasswordHasher()
+    assert (used.type, used.time_cost, used.memory_cost, used.parallelism) == (argon2.Type.ID, 3, 65_536, 4)
