@@ -242,18 +242,19 @@ def send_again(
     now = datetime.now(UTC)
     span = {"start_time": moment(since, now), "end_time": moment(until, now)}
 
-    async def body(s: Session) -> int:
+    async def body(s: Session) -> tuple[int, int]:
         found = await _found(s, namespace, trigger)
         asked: dict[str, Any] = {"namespace": namespace, "id": found.id, **span}
-        total, more = 0, True
+        total, more, skipped = 0, True, 0
         while more:
             answer = await s.call(trigger_log.send_again, **asked, log_id=delivery or None)
             total += answer.count
-            more = answer.more
-        return total
+            more, skipped = answer.more, answer.skipped
+        return total, skipped
 
-    count = work(context, body)
-    typer.echo(msgspec.json.encode({"Count": count}).decode() if options.as_json else f"{count} sent again.")
+    count, skipped = work(context, body)
+    told = f"{count} sent again." + (f" {skipped} not: the trigger has lost their target." if skipped else "")
+    typer.echo(msgspec.json.encode({"Count": count, "Skipped": skipped}).decode() if options.as_json else told)
 
 
 async def _found(session: Session, namespace: str, trigger: str) -> Any:

@@ -62,18 +62,39 @@ async def get(tx: Tx, trigger_id: int, delivery_id: int, *, lock: bool = False) 
     return None if row is None else Delivery(*row)
 
 
-async def failed(
-    tx: Tx, trigger_id: int, since: datetime | None, until: datetime | None, most: int
-) -> Sequence[Delivery]:
-    """Up to `most` of the trigger's failed deliveries that were entered in the span, oldest first, locked."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The trigger's failed deliveries to the targets that it still has, entered in the span of time."""
+
+    trigger_id: int
+    targets: int
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[Any]:
+        """The same as SQL, whichever the target is."""
+        c = deliveries.c
+        found: list[Any] = [c.trigger_id == self.trigger_id, FAILED]
+        if self.since is not None:
+            found.append(c.created_at >= self.since)
+        if self.until is not None:
+            found.append(c.created_at < self.until)
+        return found
+
+
+async def failed(tx: Tx, wanted: Failed, most: int) -> Sequence[Delivery]:
+    """Up to `most` of these deliveries, oldest first, locked."""
     c = deliveries.c
-    conditions: list[Any] = [c.trigger_id == trigger_id, FAILED]
-    if since is not None:
-        conditions.append(c.created_at >= since)
-    if until is not None:
-        conditions.append(c.created_at < until)
-    statement = sa.select(*_COLUMNS).where(*conditions).order_by(c.created_at, c.id).limit(most)
-    return [Delivery(*row) for row in await tx.all(statement.with_for_update())]
+    statement = sa.select(*_COLUMNS).where(*wanted.conditions(), c.target < wanted.targets)
+    rows = await tx.all(statement.order_by(c.created_at, c.id).limit(most).with_for_update())
+    return [Delivery(*row) for row in rows]
+
+
+async def failed_elsewhere(tx: Tx, wanted: Failed) -> int:
+    """How many failed in the span whose target the trigger has no more, up to MOST_COUNTED."""
+    c = deliveries.c
+    some = sa.select(c.id).where(*wanted.conditions(), c.target >= wanted.targets).limit(MOST_COUNTED)
+    return int(await tx.scalar(sa.select(sa.func.count()).select_from(some.subquery("counted"))))
 
 
 async def forget(tx: Tx, before: datetime, most: int) -> int:

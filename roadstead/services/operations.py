@@ -3,7 +3,8 @@
 An operation is a typed function in a service. Its declaration carries its name, its request and answer, whether
 it changes anything, and the resource that permission is asked for; the doors, the command line, the reference
 page and the permission tests read the same declaration. `run` is the one place where an operation's permission is
-asked, its transaction is opened and its audit entry is written.
+asked, its transaction is opened and its audit entry is written. What takes long (hashing a password, asking another
+host) an operation does before, in its preparation, so that it holds no transaction meanwhile.
 
 Lists are paged by key: `Last` of one answer is asked with for the next page. Clients of the cloud's API page by
 Offset instead, which costs more the deeper they go; both come together in `Slice`.
@@ -12,7 +13,8 @@ Offset instead, which costs more the deeper they go; both come together in `Slic
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -82,6 +84,7 @@ class Slice:
 
 Request = TypeVar("Request", bound=Wire)
 Answer = TypeVar("Answer", bound=Wire)
+Prepared = TypeVar("Prepared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,14 @@ class Call:
     instance: instances.Instance | None = None
     # The region that the request means, where the deployment has several; empty: any.
     region: str = ""
+    _prepared: object = None
     _difference: list[str] = field(default_factory=list)
+
+    def prepared(self, kind: type[Prepared]) -> Prepared:
+        """What the operation's preparation has made."""
+        if not isinstance(self._prepared, kind):
+            raise TypeError(f"the operation has prepared {type(self._prepared).__name__}, not {kind.__name__}")
+        return self._prepared
 
     @property
     def here(self) -> instances.Instance:
@@ -138,6 +148,27 @@ class Call:
         return Slice(request.last, most, request.offset or 0, counted=not request.last)
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """An operation that is permitted and whose transaction is not open yet."""
+
+    ctx: Context
+    caller: Caller
+    now: datetime
+    instance: instances.Instance | None = None
+    region: str = ""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Call]:
+        """The call over a transaction that only reads, and ends with the block."""
+        async with self.ctx.database.read() as tx:
+            yield self.call(tx)
+
+    def call(self, tx: Tx, prepared: object = None) -> Call:
+        """The same over that transaction, with what was prepared."""
+        return Call(self.ctx, tx, self.caller, self.now, self.instance, self.region, prepared)
+
+
 def _json(value: Wire | None) -> str:
     return "" if value is None else msgspec.json.encode(_masked(value)).decode()
 
@@ -166,6 +197,8 @@ class Operation(Generic[Request, Answer]):
     service: str
     # Whether it may change an instance that is not running.
     always: bool = False
+    # What is done before the transaction opens; the body gets its outcome by `Call.prepared`.
+    prepare: Callable[[Preparation, Request], Awaitable[object]] | None = None
 
     @property
     def action(self) -> str:
@@ -187,13 +220,16 @@ def operation(
     raises: tuple[type[AppError], ...] = (),
     service: str = "tcr",
     always: bool = False,
+    # Of the same request: if this were said in types, operations without it would have none.
+    prepare: Callable[[Preparation, Any], Awaitable[object]] | None = None,
 ) -> Callable[[Callable[[Call, Request], Awaitable[Answer]]], Operation[Request, Answer]]:
     """The decorated function is an operation named after itself (`create_namespace` is CreateNamespace).
 
     `resource` is the path of the CAM resource with the request's fields in braces, for example
     `repository/{registry_id}/{namespace_name}`. A `filtered` list is refused only to those who are not logged in;
     `paging` says how the cloud's API counts Offset, `raises` which conditions its description names. Changes
-    of an instance that is not running are refused, except by operations that may be done `always`.
+    of an instance that is not running are refused, except by operations that may be done `always`. What takes long is
+    done in `prepare`, after permission was given and before the transaction opens.
     """
 
     def declare(body: Callable[[Call, Request], Awaitable[Answer]]) -> Operation[Request, Answer]:
@@ -213,6 +249,7 @@ def operation(
             raises,
             service,
             always,
+            prepare,
         )
 
     return declare
@@ -246,14 +283,16 @@ async def run(
         _permit(caller, op, request, instance, now)
         if instance is not None and op.changes and not (op.always or instance.running):
             raise not_running(instance)
+        before = Preparation(ctx, caller, now, instance, region)
+        prepared = None if op.prepare is None else await op.prepare(before, request)
         opened = ctx.database.write() if op.changes else ctx.database.read()
         async with opened as tx:
-            call = Call(ctx, tx, caller, now, instance, region)
+            call = before.call(tx, prepared)
             answer = await op.body(call, request)
             if op.changes:
-                before, after = call.difference
+                earlier, later = call.difference
                 entry = _entry(now, caller, op, request, instance, "done")
-                await audit.add_entry(tx, replace(entry, before=before, after=after))
+                await audit.add_entry(tx, replace(entry, before=earlier, after=later))
     except AccessDenied as refused:
         entry = _entry(now, caller, op, request, instance, "refused")
         ctx.refusals.add(replace(entry, decision=decision_text(refused)))

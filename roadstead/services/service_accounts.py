@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -36,7 +37,7 @@ from roadstead.metadata.database import Tx
 from roadstead.metadata.service_accounts import ServiceAccount
 from roadstead.services.context import Context
 from roadstead.services.fields import RegistryId
-from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
+from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Preparation, Wire, operation
 from roadstead.services.secrets import random_password, secret_hash
 
 _INSTANCE = "instance/{registry_id}"
@@ -263,22 +264,37 @@ async def modify_service_account(call: Call, request: ModifyServiceAccount) -> D
     return Done()
 
 
-@operation(resource=_INSTANCE, changes=True, raises=(InvalidInput, ParameterMissing, ServiceAccountUnknown))
+@dataclass(frozen=True, slots=True)
+class _Password:
+    """A password, and the hash to keep."""
+
+    plain: str
+    hashed: str
+
+
+async def _password(before: Preparation, request: ModifyServiceAccountPassword) -> _Password:
+    """The password that the request gives, or one that is made."""
+    if request.random:
+        made = random_password()
+        return _Password(made, secret_hash(made))
+    if not request.password:
+        raise ParameterMissing("Password is missing: give one, or ask for a random one")
+    check_service_password(request.password)
+    return _Password(request.password, await before.ctx.passwords.hash(request.password))
+
+
+@operation(
+    resource=_INSTANCE,
+    changes=True,
+    raises=(InvalidInput, ParameterMissing, ServiceAccountUnknown),
+    prepare=_password,
+)
 async def modify_service_account_password(call: Call, request: ModifyServiceAccountPassword) -> NewPassword:
     """Give a service account another password; the old one and the tokens issued for it end at once."""
-    found = await _existing(call, request.name)
-    if request.random:
-        password = random_password()
-        hashed = secret_hash(password)
-    else:
-        password = request.password
-        if not password:
-            raise ParameterMissing("Password is missing: give one, or ask for a random one")
-        check_service_password(password)
-        hashed = await call.ctx.passwords.hash(password)
-    await service_accounts.modify(call.tx, call.here.id, found.name, call.now, password_hash=hashed)
+    found, password = await _existing(call, request.name), call.prepared(_Password)
+    await service_accounts.modify(call.tx, call.here.id, found.name, call.now, password_hash=password.hashed)
     call.changed(_info(found), _info(await _existing(call, found.name)))
-    return NewPassword(password=password)
+    return NewPassword(password=password.plain)
 
 
 @operation(resource=_INSTANCE, changes=True, raises=(ServiceAccountUnknown,))

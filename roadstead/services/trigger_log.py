@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, cast
 
@@ -13,11 +14,11 @@ from roadstead.domain.receivers import Receiver
 from roadstead.errors import Conflict, InvalidInput, NamespaceUnknown, OutboundRefused, TriggerUnknown
 from roadstead.metadata import deliveries, delivery_log, namespaces
 from roadstead.metadata.deliveries import Attempt, Delivery
-from roadstead.metadata.delivery_log import Wanted
-from roadstead.metadata.triggers import Trigger
+from roadstead.metadata.delivery_log import Failed, Wanted
+from roadstead.services.context import Context
 from roadstead.services.deliveries import ReceiverJob, deliver, receivers_of, secret_of
 from roadstead.services.fields import RegistryId
-from roadstead.services.operations import Call, PageAnswer, PageRequest, Wire, operation
+from roadstead.services.operations import Call, PageAnswer, PageRequest, Preparation, Wire, operation
 from roadstead.services.receivers import Message, post
 from roadstead.services.triggering import host, operator_fields
 from roadstead.services.triggers import (
@@ -187,6 +188,9 @@ class SentAgain(Wire, frozen=True, kw_only=True):
     """What is sent again."""
 
     count: Annotated[int, Meta(description="Deliveries that were entered again.")]
+    skipped: Annotated[
+        int, Meta(description="Failed ones of the span that were not, since their target is the trigger's no more.")
+    ] = 0
     more: Annotated[bool, Meta(description="Whether there are more failed ones: ask again.")]
 
 
@@ -200,15 +204,16 @@ async def send_again(call: Call, request: SendAgain) -> SentAgain:
         found = await _delivery(call, trigger.id, request.log_id, lock=True)
         if found.state in {"pending", "running"}:
             raise Conflict(f"delivery {found.id} is on its way already")
-        rows = [found]
-    else:
-        since, until = _moment(request.start_time), _moment(request.end_time)
-        rows = list(await delivery_log.failed(call.tx, trigger.id, since, until, _AT_ONCE))
+        if found.target >= trigger.target_count:
+            raise Conflict(f"trigger {trigger.name!r} has no target {found.target} any more")
+        await _enter_again(call, found)
+        return SentAgain(count=1, more=False)
+    failed = Failed(trigger.id, trigger.target_count, _moment(request.start_time), _moment(request.end_time))
+    rows = await delivery_log.failed(call.tx, failed, _AT_ONCE)
     for row in rows:
-        if row.target >= trigger.target_count:
-            raise Conflict(f"trigger {trigger.name!r} has no target {row.target} any more")
         await _enter_again(call, row)
-    return SentAgain(count=len(rows), more=len(rows) == _AT_ONCE)
+    skipped = await delivery_log.failed_elsewhere(call.tx, failed)
+    return SentAgain(count=len(rows), skipped=skipped, more=len(rows) == _AT_ONCE)
 
 
 def _moment(seconds: int | None) -> datetime | None:
@@ -253,27 +258,49 @@ class TestedWebhookTrigger(Wire, frozen=True, kw_only=True):
     results: Annotated[list[TestedTarget], Meta(description="One entry for each target.")]
 
 
-@operation(resource=NAMESPACE, changes=False, raises=(NamespaceUnknown, TriggerUnknown, OutboundRefused))
-async def test_webhook_trigger(call: Call, request: TestWebhookTrigger) -> TestedWebhookTrigger:
-    """Post a sample push to the targets and say what they answer; nothing of it is stored."""
-    trigger: Trigger | None = None
-    form, secret = request.format, request.secret.encode()
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """What is posted, and to whom."""
+
+    receivers: list[Receiver]
+    message: Message
+
+
+async def _post_sample(before: Preparation, request: TestWebhookTrigger) -> TestedWebhookTrigger:
+    """The sample has been posted; no transaction waited for the receivers."""
+    async with before.reading() as call:
+        test = await _test(call, request)
+    return TestedWebhookTrigger(results=[await _tested(before.ctx, each, test.message) for each in test.receivers])
+
+
+async def _test(call: Call, request: TestWebhookTrigger) -> _Test:
     if request.id is not None:
         trigger = await existing(call, request.namespace, request.id)
         receivers = receivers_of(call.ctx, trigger)
         form, secret = cast(Format, trigger.format), secret_of(call.ctx, trigger)
+        pattern = trigger.operator_pattern
     elif request.target is not None:
-        receivers = receivers_asked([request.target])
+        receivers, pattern = receivers_asked([request.target]), ""
+        form, secret = request.format, request.secret.encode()
     else:
         raise InvalidInput("say which trigger is tested by Id, or where to post to by Target")
-    pattern = "" if trigger is None else trigger.operator_pattern
     sample = _sample(call, request.namespace, operator_text(pattern, operator_fields(call.caller)))
-    message = Message(str(uuid.uuid4()), sample.kind, form, body(sample, form), secret)
-    return TestedWebhookTrigger(results=[await _tested(call, receiver, message) for receiver in receivers])
+    return _Test(receivers, Message(str(uuid.uuid4()), sample.kind, form, body(sample, form), secret))
 
 
-async def _tested(call: Call, receiver: Receiver, message: Message) -> TestedTarget:
-    outcome = await post(call.ctx, receiver, message)
+@operation(
+    resource=NAMESPACE,
+    changes=True,
+    raises=(NamespaceUnknown, TriggerUnknown, OutboundRefused),
+    prepare=_post_sample,
+)
+async def test_webhook_trigger(call: Call, request: TestWebhookTrigger) -> TestedWebhookTrigger:
+    """Post a sample push to the targets and say what they answer; of it only the audit is told."""
+    return call.prepared(TestedWebhookTrigger)
+
+
+async def _tested(ctx: Context, receiver: Receiver, message: Message) -> TestedTarget:
+    outcome = await post(ctx, receiver, message)
     return TestedTarget(
         address=receiver.address,
         accepted=outcome.accepted,

@@ -9,6 +9,7 @@ Where CAM names a user by its name, so does the resource that permission is aske
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -20,7 +21,7 @@ from roadstead.metadata import access_keys, sessions, users
 from roadstead.metadata.users import User
 from roadstead.services.access_keys import check_owner, forbid_temporary, make_key
 from roadstead.services.fields import Password, Uin, UserName
-from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
+from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Preparation, Wire, operation
 from roadstead.services.secrets import random_id, random_password
 
 _NAMED = "uin/{name}"
@@ -154,20 +155,45 @@ async def _manageable(call: Call, name: str) -> User:
     return found
 
 
-@operation(resource=_NAMED, changes=True, service="cam", raises=(AlreadyExists, InvalidInput, LimitReached))
+@dataclass(frozen=True, slots=True)
+class _Password:
+    """What is shown of a password, if it was made here, and the hash to keep; None: there is no password."""
+
+    shown: str = ""
+    hashed: str | None = None
+
+
+async def _password(before: Preparation, request: AddUser | UpdateUser) -> _Password:
+    """The password that is wanted, or else one that is made if the user shall log in to the console."""
+    login, wanted = request.console_login, request.password
+    if login == 0 or not (login or wanted):
+        return _Password()
+    if wanted:
+        check_password(wanted, request.name)
+    chosen = wanted or random_password(special=_SPECIAL)
+    return _Password("" if wanted else chosen, await before.ctx.passwords.hash(chosen))
+
+
+@operation(
+    resource=_NAMED,
+    changes=True,
+    service="cam",
+    raises=(AlreadyExists, InvalidInput, LimitReached),
+    prepare=_password,
+)
 async def add_user(call: Call, request: AddUser) -> AddedUser:
     """Create a sub-account, with a console password and an API key if asked for."""
     if request.name.isdigit():
         raise InvalidInput("a user's name is not digits alone: those are the numbers of accounts")
     if await users.count(call.tx) >= _MOST_USERS:
         raise LimitReached(f"there may be {_MOST_USERS} users")
-    shown, hashed = await _password(call, request.name, request.password) if request.console_login else ("", None)
+    password = call.prepared(_Password)
     user = await users.add(
         call.tx,
         owner_uin=call.caller.owner_uin,
         name=request.name,
         remark=request.remark,
-        password_hash=hashed,
+        password_hash=password.hashed,
         placeholder=random_id(20),
         now=call.now,
     )
@@ -180,19 +206,11 @@ async def add_user(call: Call, request: AddUser) -> AddedUser:
         key_id, secret = key.access_key_id, key.secret_access_key
     call.changed(None, info(user))
     return AddedUser(
-        uin=int(user.uin), name=user.name, uid=user.id, password=shown, secret_id=key_id, secret_key=secret
+        uin=int(user.uin), name=user.name, uid=user.id, password=password.shown, secret_id=key_id, secret_key=secret
     )
 
 
-async def _password(call: Call, name: str, wanted: str) -> tuple[str, str]:
-    """The password to show, if it is made here, and the hash to keep."""
-    if wanted:
-        check_password(wanted, name)
-    chosen = wanted or random_password(special=_SPECIAL)
-    return "" if wanted else chosen, await call.ctx.passwords.hash(chosen)
-
-
-@operation(resource=_NAMED, changes=True, service="cam", raises=(AccountUnknown, InvalidInput))
+@operation(resource=_NAMED, changes=True, service="cam", raises=(AccountUnknown, InvalidInput), prepare=_password)
 async def update_user(call: Call, request: UpdateUser) -> UpdatedUser:
     """Change a user's remark or console password; a changed password ends the user's logins."""
     user = await _manageable(call, request.name)
@@ -205,7 +223,8 @@ async def update_user(call: Call, request: UpdateUser) -> UpdatedUser:
             raise Conflict("the owner logs in to the console with a password; give another one instead")
         values["password_hash"] = None
     elif request.password or (request.console_login == 1 and not user.console):
-        shown, values["password_hash"] = await _password(call, user.name, request.password)
+        password = call.prepared(_Password)
+        shown, values["password_hash"] = password.shown, password.hashed
     if values:
         await users.modify(call.tx, user.id, **values)
     if "password_hash" in values:

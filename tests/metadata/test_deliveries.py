@@ -11,7 +11,7 @@ import pytest
 from roadstead.metadata import deliveries, delivery_log, triggers
 from roadstead.metadata.database import Database
 from roadstead.metadata.deliveries import Attempt, Target
-from roadstead.metadata.delivery_log import Wanted
+from roadstead.metadata.delivery_log import Failed, Wanted
 from tests.metadata.delivery_rows import delivery, trigger
 from tests.metadata.scene import LATER, NOW, Scene, set_up
 
@@ -153,9 +153,12 @@ async def test_the_log_is_paged_from_the_newest(database: Database, by_trigger: 
         assert await delivery_log.count(tx, wanted) == 5
         assert await delivery_log.count(tx, replace(wanted, state="error")) == 0
         await deliveries.set_state(tx, numbers[0], "error", NOW)
-        failed = await delivery_log.failed(tx, trigger_id, NOW, LATER, 9)
+        failed = await delivery_log.failed(tx, Failed(trigger_id, 1, NOW, LATER), 9)
         assert [each.id for each in failed] == numbers[:1]
-        assert await delivery_log.failed(tx, trigger_id, LATER, None, 9) == []
+        assert await delivery_log.failed(tx, Failed(trigger_id, 1, LATER), 9) == []
+        assert await delivery_log.failed(tx, Failed(trigger_id, 0), 9) == []
+        assert await delivery_log.failed_elsewhere(tx, Failed(trigger_id, 0, NOW, LATER)) == 1
+        assert await delivery_log.failed_elsewhere(tx, Failed(trigger_id, 1)) == 0
         assert await delivery_log.forget(tx, LATER, 9) == 1
         assert await delivery_log.forget_gone(tx, 9) == 0
         found = await triggers.get(tx, trigger_id)

@@ -64,6 +64,7 @@ DIGEST = str(Digest.of(b"layer"))
 SUBJECT = str(Digest.of(b"subject"))
 AFTER = LATER + timedelta(days=1)
 LOG = delivery_log.Wanted(1, 1, 1)
+LOST = delivery_log.Failed(1, 1, NOW, LATER)
 
 
 @dataclass
@@ -175,7 +176,8 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     ),
     "the count of a log": lambda tx, s: delivery_log.count(tx, LOG),
     "a delivery": lambda tx, s: delivery_log.get(tx, 1, 1),
-    "failed deliveries": lambda tx, s: delivery_log.failed(tx, 1, NOW, LATER, 10),
+    "failed deliveries": lambda tx, s: delivery_log.failed(tx, LOST, 10),
+    "failed deliveries to no target": lambda tx, s: delivery_log.failed_elsewhere(tx, LOST),
     "attempts": lambda tx, s: deliveries.attempts(tx, 1, last=0, most=10),
     "the first of a lane": lambda tx, s: deliveries.first(tx, 1, 0, "prod/web"),
     "the next lane": lambda tx, s: deliveries.next_due(tx, 1, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,17 @@ from roadstead.metadata import audit, namespaces
 from roadstead.metadata.audit import AuditEntry
 from roadstead.metadata.schema.delivery import audit_entries
 from roadstead.services.context import Context
-from roadstead.services.operations import AnyOperation, Call, Done, Wire, operation, page_size, run, table
+from roadstead.services.operations import (
+    AnyOperation,
+    Call,
+    Done,
+    Preparation,
+    Wire,
+    operation,
+    page_size,
+    run,
+    table,
+)
 from tests.factories.accounts import nobody, owner_caller, registry_id, sub_caller
 
 
@@ -56,6 +67,26 @@ async def describe_fence(call: Call, request: PaintFence) -> Done:
 async def make_weather(call: Call, request: Weather) -> Done:
     """Make weather, which needs an instance in its body."""
     assert call.here
+    return Done()
+
+
+async def mix_paint(before: Preparation, request: PaintFence) -> str:
+    """Another change goes through meanwhile, so no transaction is open."""
+    async with before.reading() as call:
+        assert await namespaces.get(call.tx, call.here.id, request.colour) is None
+    async with asyncio.timeout(10), before.ctx.database.write() as tx:
+        await namespaces.add(tx, call.here.id, "mixed", public=False, automatic_scan=False, now=before.now)
+    if request.fails:
+        raise AlreadyExists("the paint is mixed")
+    return f"mixed by {before.caller.uin}"
+
+
+@operation(resource="fence/{registry_id}", changes=True, prepare=mix_paint)
+async def whitewash_fence(call: Call, request: PaintFence) -> Done:
+    """Paint a fence with paint that is mixed first."""
+    assert call.prepared(str) == f"mixed by {call.caller.uin}"
+    with pytest.raises(TypeError, match="str, not int"):
+        call.prepared(int)
     return Done()
 
 
@@ -134,6 +165,21 @@ async def test_what_fails_leaves_neither_rows_nor_audit(bench: Bench) -> None:
         await bench.run(await owner_caller(bench.ctx), colour="green", fails=True)
     assert not await bench.painted("green")
     assert await bench.audited() == []
+
+
+async def test_what_takes_long_is_done_before_the_transaction_opens(bench: Bench) -> None:
+    assert await bench.run(await owner_caller(bench.ctx), whitewash_fence, colour="green") == Done()
+    assert await bench.painted("mixed")
+    assert [entry.action for entry in await bench.audited()] == ["tcr:WhitewashFence"]
+
+
+async def test_nothing_is_prepared_for_who_is_refused(bench: Bench) -> None:
+    with pytest.raises(AccessDenied):
+        await bench.run(await sub_caller(bench.ctx), whitewash_fence)
+    assert not await bench.painted("mixed")
+    with pytest.raises(AlreadyExists):
+        await bench.run(await owner_caller(bench.ctx), whitewash_fence, fails=True)
+    assert [entry.outcome for entry in await bench.audited()] == ["refused"]
 
 
 async def test_looking_is_not_audited(bench: Bench) -> None:

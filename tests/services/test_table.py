@@ -126,7 +126,7 @@ KINDS = {
     "cloudaudit": {"audit"},
     "tag": {"instance"},
 }
-READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Test", "Preview")
+READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Preview")
 
 # What the owner meets where the operation has no success on this registry.
 ALWAYS: dict[str, type[AppError]] = {

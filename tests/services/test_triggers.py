@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
@@ -27,12 +28,13 @@ from roadstead.errors import (
     TriggerUnknown,
 )
 from roadstead.metadata.schema.delivery import audit_entries
+from roadstead.metadata.schema.triggers import deliveries
 from roadstead.metadata.schema.triggers import triggers as table
 from roadstead.services import namespaces, triggers
 from roadstead.services import trigger_log as log
 from roadstead.services.context import Context
 from roadstead.services.triggers import Header, WebhookTarget
-from tests.clients.web import Web, says
+from tests.clients.web import Asked, Web, says
 from tests.factories import receivers
 from tests.factories.accounts import owner_asker, sub_caller
 from tests.factories.calls import call, call_as
@@ -227,6 +229,24 @@ async def test_a_test_posts_a_sample_and_stores_nothing(ctx: Context, web: Web) 
         await call(ctx, log.test_webhook_trigger, namespace="")
 
 
+async def test_a_test_is_audited_and_no_transaction_waits_for_the_receiver(ctx: Context, web: Web) -> None:
+    number = await create(ctx, web.url)
+
+    async def writes(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        async with ctx.database.write() as tx:
+            await tx.run(sa.update(table).values(description="written meanwhile"))
+        await says(204)(asked, writer)
+
+    web.handlers["/"] = writes
+    tested = await call(ctx, log.test_webhook_trigger, namespace="library", id=number)
+    assert tested.results[0].status == 204
+    assert [each.description for each in await listed(ctx)] == ["written meanwhile"]
+    async with ctx.database.read() as tx:
+        entry = await tx.one(sa.select(audit_entries).order_by(audit_entries.c.id.desc()).limit(1))
+    assert entry is not None and entry.action == "tcr:TestWebhookTrigger"
+    assert msgspec.json.decode(entry.data)["Id"] == number
+
+
 async def test_private_addresses_are_not_called_unless_listed(folder: Path, clock: FakeClock, web: Web) -> None:
     async with open_test_context(folder, clock) as ctx:
         tested = await call(ctx, log.test_webhook_trigger, namespace="", target=receivers.target(web.url))
@@ -262,6 +282,26 @@ async def test_one_delivery_is_sent_again_as_it_was(ctx: Context, web: Web) -> N
     await modify(ctx, trigger(web.url, id=number, enabled=False))
     with pytest.raises(Conflict, match="disabled"):
         await call(ctx, log.send_again, namespace="library", id=number)
+
+
+async def test_of_a_span_what_has_lost_its_target_is_skipped_and_counted(ctx: Context, web: Web) -> None:
+    number = await create(ctx, web.url, f"{web.url}/?second")
+    for tag in ("1", "2"):
+        await push_image(ctx, await owner_asker(ctx), "library/web", tag)
+    await deliver_due(ctx)
+    async with ctx.database.write() as tx:
+        await tx.run(sa.update(deliveries).values(state="error"))
+    await modify(ctx, trigger(web.url, id=number))
+    web.asked.clear()
+    again = await call(ctx, log.send_again, namespace="library", id=number)
+    assert (again.count, again.skipped, again.more) == (2, 2, False)
+    await deliver_due(ctx)
+    assert receivers.tags(web) == ["1", "2"]
+    left = await call(ctx, log.describe_webhook_trigger_log, namespace="library", id=number, status="error")
+    with pytest.raises(Conflict, match="no target 1"):
+        await call(ctx, log.send_again, namespace="library", id=number, log_id=left.logs[0].id)
+    none = await call(ctx, log.send_again, namespace="library", id=number, end_time=0)
+    assert (none.count, none.skipped) == (0, 0)
 
 
 async def test_the_log_is_as_the_cloud_shows_it(ctx: Context, web: Web) -> None:

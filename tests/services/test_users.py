@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from roadstead.errors import (
     NotEmpty,
 )
 from roadstead.metadata import accounts
+from roadstead.metadata import users as metadata
 from roadstead.metadata.schema.access import api_keys, sessions, temporary_keys
 from roadstead.metadata.schema.delivery import audit_entries
 from roadstead.services import access_keys, credentials, federation, users
@@ -92,6 +94,21 @@ class TestMaking:
     async def test_what_cannot_be_made(self, ctx: Context, fields: dict[str, Any], problem: str) -> None:
         with pytest.raises(InvalidInput, match=problem):
             await call(ctx, users.add_user, **fields)
+
+    async def test_no_transaction_waits_for_the_hash(self, ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+        await call(ctx, users.add_user, name="bob")
+
+        async def hash_beside_a_change(password: str) -> str:
+            async with asyncio.timeout(10), ctx.database.write() as tx:
+                await metadata.modify(tx, 0, remark="")
+            return f"hash of {password}"
+
+        monkeypatch.setattr(ctx.passwords, "hash", hash_beside_a_change)
+        await call(ctx, users.add_user, name="alice", console_login=1, password=PASSWORD)
+        await call(ctx, users.update_user, name="bob", password=PASSWORD)
+        async with ctx.database.read() as tx:
+            factors = [await metadata.factors(tx, name=name) for name in ("alice", "bob")]
+        assert [each and each.password_hash for each in factors] == [f"hash of {PASSWORD}"] * 2
 
     async def test_a_name_is_taken_once(self, ctx: Context) -> None:
         await call(ctx, users.add_user, name="alice")
