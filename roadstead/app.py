@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from roadstead.blobs.store import BlobStore
 from roadstead.blobs.stores import open_store
 from roadstead.clients.oidc import OidcClient
 from roadstead.clients.outbound import Outbound
@@ -28,7 +29,7 @@ from roadstead.http.entry import Entry
 from roadstead.jobs.queue import JobTable, NoArguments
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
-from roadstead.metadata.database import connect
+from roadstead.metadata.database import Database, connect
 from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, networks, single_sign_on
 from roadstead.services.context import Context
 from roadstead.services.event_feed import EventFeed
@@ -69,8 +70,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
 
     Raises StartRefused, with one line, when something that it needs does not work.
     """
-    proxies = _proxies(settings)
-    outbound, oidc = _callers_out(settings, clock)
+    proxies, outbound = _proxies(settings), _outbound(settings)
     try:
         settings.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -80,33 +80,7 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
     try:
         database = await connect(settings)
         await store.check()
-        box = SecretBox.open(settings)
-        keys = KeyRing(database, box, settings.tokens, clock)
-        await keys.refresh()
-        ctx = Context(
-            settings=settings,
-            database=database,
-            stores={settings.region: store},
-            clock=clock,
-            jobs=job_table(),
-            secrets=box,
-            keys=keys,
-            logins=LoginGuard(settings.login),
-            instances=InstanceDirectory(database, settings),
-            proxies=proxies,
-            recent=Recent(),
-            admissions=Admissions(),
-            rights=RightsMemory(),
-            key_uses=KeyUses(),
-            refusals=Refusals(),
-            pulls=Pulls(),
-            feed=EventFeed(database, settings.events.streams),
-            meters=Meters(settings.folder),
-            triggers=TriggerMemory(),
-            passwords=Passwords(),
-            outbound=outbound,
-            oidc=oidc,
-        )
+        ctx = await _context(settings, clock, database, store, outbound, proxies)
         try:
             yield ctx
         finally:
@@ -130,25 +104,57 @@ def _proxies(settings: Settings) -> Proxies:
     return found
 
 
-def _callers_out(settings: Settings, clock: Callable[[], datetime]) -> tuple[Outbound, OidcClient]:
-    """The client for other hosts, and for the identity provider; neither has called anybody yet."""
+def _outbound(settings: Settings) -> Outbound:
+    """The client for other hosts, which has not called anybody yet."""
     try:
-        outbound = Outbound(settings.outbound)
+        return Outbound(settings.outbound)
     except InvalidInput as error:
         raise StartRefused(f"configuration: outbound.allow: {error.message}") from error
-    return outbound, OidcClient(outbound, settings.oidc, single_sign_on.secret_of(settings.oidc), clock)
+
+
+async def _context(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    database: Database,
+    store: BlobStore,
+    outbound: Outbound,
+    proxies: Proxies,
+) -> Context:
+    box = SecretBox.open(settings)
+    keys = KeyRing(database, box, settings.tokens, clock)
+    await keys.refresh()
+    return Context(
+        settings=settings,
+        database=database,
+        stores={settings.region: store},
+        clock=clock,
+        jobs=job_table(),
+        secrets=box,
+        keys=keys,
+        logins=LoginGuard(settings.login),
+        instances=InstanceDirectory(database, settings),
+        proxies=proxies,
+        recent=Recent(),
+        admissions=Admissions(),
+        rights=RightsMemory(),
+        key_uses=KeyUses(),
+        refusals=Refusals(),
+        pulls=Pulls(),
+        feed=EventFeed(database, settings.events.streams),
+        meters=Meters(settings.folder),
+        triggers=TriggerMemory(),
+        passwords=Passwords(),
+        outbound=outbound,
+        oidc=OidcClient(outbound, settings.oidc, single_sign_on.secret_of(settings.oidc), clock),
+    )
 
 
 async def _last_notes(ctx: Context) -> None:
     """What waits in memory is written down, as far as the database lets it."""
-    last = {"pulls": partial(ctx.pulls.write_down, ctx), "refusals": partial(ctx.refusals.write_down, ctx.database)}
+    last = {"pulls": partial(ctx.pulls.write_all, ctx), "refusals": partial(ctx.refusals.write_down, ctx.database)}
     for notes, write_down in last.items():
         try:
             await write_down()
-            # Pulls of a repository that another process was just changing have stayed behind.
-            for _ in range(20 if notes == "pulls" else 0):
-                await asyncio.sleep(0.05 * ctx.pulls.waiting)
-                await write_down()
         except Exception:  # noqa: BLE001  the process ends; that they are lost can only be told
             _log.exception("what was last noted is lost", notes=notes)
 

@@ -137,27 +137,35 @@ async def add_manifest(
             "body": body,
         },
     )
-    ordered = sorted(blob_ids)
-    if ordered:
-        if not await _keep_blobs(tx, ordered):
-            return None
-        await tx.run(
-            sa.insert(manifest_blobs),
-            [{"manifest_id": manifest_id, "blob_id": blob_id} for blob_id in ordered],
-        )
-        if await _count_blobs(tx, repository_id, ordered, 1) != len(ordered):
-            return None
+    if not await _hold_blobs(tx, repository_id, manifest_id, sorted(blob_ids)):
+        return None
     if missing:
         await tx.run(sa.insert(missing_blobs), [{"manifest_id": manifest_id, "digest": digest} for digest in missing])
-    if manifest.members:
-        await tx.run(
-            sa.insert(manifest_members),
-            [
-                {"manifest_id": manifest_id, "position": place, "digest": str(part.digest), "platform": part.platform}
-                for place, part in enumerate(manifest.members)
-            ],
-        )
+    await _add_members(tx, manifest_id, manifest)
     return manifest_id
+
+
+async def _hold_blobs(tx: Tx, repository_id: int, manifest_id: int, ordered: Sequence[int]) -> bool:
+    """Whether the blobs, in the order of their ids, are all there; if so, they are counted as held."""
+    if not ordered:
+        return True
+    if not await _keep_blobs(tx, ordered):
+        return False
+    await tx.run(
+        sa.insert(manifest_blobs),
+        [{"manifest_id": manifest_id, "blob_id": blob_id} for blob_id in ordered],
+    )
+    return await _count_blobs(tx, repository_id, ordered, 1) == len(ordered)
+
+
+async def _add_members(tx: Tx, manifest_id: int, manifest: Manifest) -> None:
+    """The members of an index are known as such."""
+    rows = [
+        {"manifest_id": manifest_id, "position": place, "digest": str(part.digest), "platform": part.platform}
+        for place, part in enumerate(manifest.members)
+    ]
+    if rows:
+        await tx.run(sa.insert(manifest_members), rows)
 
 
 async def _keep_blobs(tx: Tx, blob_ids: Sequence[int]) -> bool:

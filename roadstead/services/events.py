@@ -177,8 +177,8 @@ async def record_all(ctx: Context, tx: Tx, happened: Sequence[Happened]) -> list
         for each in happened
     ]
     ids = await audit.add_events(tx, rows)
-    for each, event_id in zip(happened, ids, strict=True):
-        told = Told(
+    told = [
+        Told(
             instance_id=each.place.instance_id,
             registry_id=each.place.registry_id,
             event_id=event_id,
@@ -188,7 +188,9 @@ async def record_all(ctx: Context, tx: Tx, happened: Sequence[Happened]) -> list
             caller=each.caller,
             at=each.at,
         )
-        await follow(ctx, tx, told)
+        for each, event_id in zip(happened, ids, strict=True)
+    ]
+    await follow(ctx, tx, told)
     return ids
 
 

@@ -13,6 +13,7 @@ Each pull is an event, up to ten alike (same client, same image) in a second; fu
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ _EXPECTED = 16_384
 _MEMBERS = 100
 _BATCH = 500
 _EXPECTED_TIME = timedelta(minutes=1)
+_LAST_TRIES = 20
+_LAST_PAUSE = 0.05
 
 # Account, credential and address.
 Client = tuple[str, str, str]
@@ -153,11 +156,6 @@ class Pulls:
             alike.more += 1
         return True
 
-    @property
-    def waiting(self) -> bool:
-        """Whether any pull is not written down yet."""
-        return bool(self._waiting)
-
     async def write_down(self, ctx: Context) -> None:
         """What has waited is in the event log and counted; raises what the database raises, and all waits on.
 
@@ -178,6 +176,15 @@ class Pulls:
             self._put_back(batch)
             self._put_back(dict(items))
             raise
+
+    async def write_all(self, ctx: Context) -> None:
+        """As `write_down`, for the last time: what others hold is waited for, about a second."""
+        await self.write_down(ctx)
+        for _ in range(_LAST_TRIES):
+            if not self._waiting:
+                return
+            await asyncio.sleep(_LAST_PAUSE)
+            await self.write_down(ctx)
 
     def _put_back(self, left: Mapping[_Key, _Alike]) -> None:
         for key, alike in left.items():

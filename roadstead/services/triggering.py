@@ -96,11 +96,17 @@ class Told:
     at: datetime
 
 
-async def follow(ctx: Context, tx: Tx, told: Told) -> None:
-    """The deliveries that the event asks for, and the jobs that make them, exist if the transaction commits."""
-    if told.kind not in _KINDS or not told.resources:
-        return
-    known = await _known(ctx, tx, told.instance_id)
+async def follow(ctx: Context, tx: Tx, told: Sequence[Told]) -> None:
+    """The deliveries that the events ask for, and the jobs that make them, exist if the transaction commits."""
+    known: dict[int, Known | None] = {}
+    for each in told:
+        if each.kind in _KINDS and each.resources:
+            if each.instance_id not in known:
+                known[each.instance_id] = await _known(ctx, tx, each.instance_id)
+            await _follow(ctx, tx, each, known[each.instance_id])
+
+
+async def _follow(ctx: Context, tx: Tx, told: Told, known: Known | None) -> None:
     if known is None or not known.triggers:
         return
     matched = [

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from roadstead.domain.manifest import OCI_INDEX, OCI_MANIFEST
 from roadstead.domain.reference import Digest, RepositoryName
-from roadstead.metadata import pulls, repositories
-from roadstead.metadata.database import Database
+from roadstead.metadata import pulls, repositories, triggers
+from roadstead.metadata.database import Database, Tx
 from roadstead.metadata.schema.content import manifest_pulls, manifests
 from roadstead.metadata.schema.content import repositories as repository_table
 from roadstead.metadata.schema.delivery import events
@@ -23,10 +23,12 @@ from roadstead.services import images, tags
 from roadstead.services.access import Asker
 from roadstead.services.context import Context
 from roadstead.services.repositories import describe_repositories
+from roadstead.services.trigger_log import describe_webhook_trigger_log
 from tests.factories.accounts import asker, owner_asker, owner_login
 from tests.factories.calls import call
 from tests.factories.contexts import open_test_context
 from tests.factories.pushes import descriptor, document, index, push_blob, push_image, push_manifest
+from tests.factories.receivers import create
 from tests.jobs.bench import FakeClock
 
 NAME = RepositoryName.parse("library/web")
@@ -174,6 +176,26 @@ async def test_what_cannot_be_written_waits(ctx: Context, monkeypatch: pytest.Mo
     await pull(ctx, owner, "v1")
     assert sum(each["pulls"] for each in await told(ctx)) == 14
     assert await counts(ctx) == {"library/web": 14, "v1": 14}
+
+
+async def test_triggers_are_looked_up_once_for_all_pulls_of_a_batch(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, asked, revision = await owner_asker(ctx), 0, triggers.revision
+    await create(ctx, "https://deploy.example.com/", event_types=["pullImage"], condition=":v*")
+    await push_image(ctx, owner, str(NAME), "v1", "v2", "w3")
+    for tag in ("v1", "w3", "v2"):
+        await pull(ctx, owner, tag)
+
+    async def counted(tx: Tx, instance_id: int) -> int | None:
+        nonlocal asked
+        asked += 1
+        return await revision(tx, instance_id)
+
+    monkeypatch.setattr(triggers, "revision", counted)
+    assert len(await told(ctx)) == 3 and asked == 1
+    entered = (await call(ctx, describe_webhook_trigger_log, namespace="library")).logs
+    assert [json.loads(each.detail)["event_data"]["resources"][0]["tag"] for each in entered] == ["v2", "v1"]
 
 
 async def test_pulls_of_what_is_gone_since_are_still_told(ctx: Context) -> None:
