@@ -1,32 +1,38 @@
 """The registry killed among pushes that a trigger tells of: each push that was acknowledged is told, and no other.
 
-Clients push at once while the server, one of its processes or all of them get SIGKILL; the receiver refuses every
-third request. `KILL_PUSHES` sets how many pushes there are (1000 for the full run).
+Clients push at once while the server, one of its processes or all of them, and a worker beside it get SIGKILL; the
+receiver refuses every third request. `KILL_PUSHES` sets how many pushes there are (1000 for the full run, a hundred
+of them at once).
 """
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.resilience.test_kill import Client, Refused, _digest, _kill_all, _kill_child, _until
+from tests.servers.process import Process
 from tests.servers.roadstead import RoadsteadServer
+
+# The full name of a repository, and the tag.
+Pushed = tuple[str, str]
+Kill = Callable[[RoadsteadServer, random.Random], None]
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = b'{"os":"linux","architecture":"amd64"}'
 _PUSHES = int(os.environ.get("KILL_PUSHES", "120"))
-_PUSHERS = 6
+_PUSHERS = max(6, _PUSHES // 10)
 _REPOSITORIES = 20
 _SETTINGS = {
     "ROADSTEAD_PROCESSES": "2",
@@ -47,9 +53,9 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
         self.asked = 0
-        # Digest by full name and tag, from each body that was accepted; and those bodies by the delivery's id.
-        self.told: dict[tuple[str, str], str] = {}
+        # By delivery: its bodies, accepted or not, and whether one was accepted.
         self.bodies: dict[str, set[bytes]] = {}
+        self.accepted: set[str] = set()
 
     def take(self, delivery: str, body: bytes) -> int:
         """The status that the request is answered with."""
@@ -58,10 +64,13 @@ class Receiver(ThreadingHTTPServer):
             self.bodies.setdefault(delivery, set()).add(body)
             if self.asked % 3 == 0:
                 return 500
-            event = json.loads(body)["event_data"]
-            (resource,) = event["resources"]
-            self.told[event["repository"]["repo_full_name"], resource["tag"]] = resource["digest"]
+            self.accepted.add(delivery)
             return 200
+
+    def told(self) -> list[Any]:
+        """What each accepted delivery said."""
+        with self.lock:
+            return [json.loads(next(iter(self.bodies[delivery]))) for delivery in self.accepted]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -71,7 +80,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answered as the receiver decides."""
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Whoever sent it was killed meanwhile.
+            self.close_connection = True
+            return
         self.send_response(self.server.take(self.headers["x-roadstead-delivery"], body))
         self.send_header("content-length", "0")
         self.end_headers()
@@ -112,78 +126,113 @@ def server(tmp_path: Path, receiver: Receiver) -> Iterator[RoadsteadServer]:
 
 
 class Pusher(threading.Thread):
-    """A client that pushes its share of the tags; what it does not know the outcome of it leaves so."""
+    """A client that pushes its share of the tags once each; what it does not know the outcome of it leaves so."""
 
-    def __init__(self, server: RoadsteadServer, tags: list[int], dice: random.Random) -> None:
+    def __init__(self, server: RoadsteadServer, tags: range, dice: random.Random) -> None:
         super().__init__(daemon=True)
         self._client = Client(server)
         self._tags = tags
         self._dice = dice
-        self.sent: dict[tuple[str, str], str] = {}
-        self.acknowledged: set[tuple[str, str]] = set()
+        self.sent: dict[Pushed, str] = {}
+        self.acknowledged: set[Pushed] = set()
         self.refusals: list[str] = []
 
     def run(self) -> None:
         """Each tag was pushed once, whatever came of it."""
         for number in self._tags:
-            repository, tag = f"crash/r{self._dice.randrange(_REPOSITORIES)}", f"t{number}"
-            config = {
-                "mediaType": "application/vnd.oci.image.config.v1+json",
-                "digest": _digest(_CONFIG),
-                "size": len(_CONFIG),
-            }
-            manifest = json.dumps(
-                {
-                    "schemaVersion": 2,
-                    "mediaType": _MANIFEST,
-                    "config": config,
-                    "layers": [],
-                    "annotations": {"n": str(number)},
-                }
-            ).encode()
-            self.sent[repository, tag] = "sha256:" + hashlib.sha256(manifest).hexdigest()
+            pushed = f"crash/r{self._dice.randrange(_REPOSITORIES)}", f"t{number}"
+            manifest = _manifest(number)
+            self.sent[pushed] = _digest(manifest)
             try:
-                self._client.expect(201, "PUT", f"/v2/{repository}/manifests/{tag}", manifest, Content_Type=_MANIFEST)
-                self.acknowledged.add((repository, tag))
+                self._push(pushed, manifest)
+                self.acknowledged.add(pushed)
             except Refused as refusal:
                 self.refusals.append(str(refusal))
             except (OSError, http.client.HTTPException):
                 time.sleep(0.1)
         self._client.close()
 
+    def _push(self, pushed: Pushed, manifest: bytes) -> None:
+        """Nobody has had the push as long as nobody listens: then it is tried again."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                path = f"/v2/{pushed[0]}/manifests/{pushed[1]}"
+                self._client.expect(201, "PUT", path, manifest, Content_Type=_MANIFEST)
+                return
+            except ConnectionRefusedError:
+                assert time.monotonic() < end, "the server has not come back"
+                time.sleep(0.05)
 
-def _so_many_are_known(pushers: list[Pusher], target: float) -> bool:
-    return sum(len(pusher.acknowledged) for pusher in pushers) >= target
+
+def _manifest(number: int) -> bytes:
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": _digest(_CONFIG)}
+    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": {**config, "size": len(_CONFIG)}, "layers": []}
+    return json.dumps({**document, "annotations": {"n": str(number)}}).encode()
+
+
+def _are_pushed(pushers: list[Pusher], target: float) -> bool:
+    return sum(len(pusher.sent) for pusher in pushers) >= target
+
+
+def _kill_and_restart(server: RoadsteadServer, worker: Process, kill: Kill, dice: random.Random) -> Process:
+    """Worker and server were killed, in any order, and run again; the new worker."""
+    if first := dice.random() < 0.5:
+        worker.kill()
+    kill(server, dice)
+    if not first:
+        worker.kill()
+    if not server.process.running:
+        server.start()
+    return server.worker()
 
 
 def test_each_acknowledged_push_is_told_and_none_is_invented(server: RoadsteadServer, receiver: Receiver) -> None:
     seed = os.environ.get("KILL_SEED") or str(random.SystemRandom().randrange(1 << 32))
     print(f"KILL_SEED={seed}")
-    dice = random.Random(seed)
-    pushers: list[Pusher] = []
-    rounds = (_kill_child, _kill_all, _kill_all)
-    for number, kill in enumerate(rounds):
-        share = range(number, _PUSHES, len(rounds))
-        some = [
-            Pusher(server, list(share)[which::_PUSHERS], random.Random(f"{seed}-{number}-{which}"))
-            for which in range(_PUSHERS)
-        ]
-        for pusher in some:
-            pusher.start()
-        target = len(share) * dice.uniform(0.3, 0.8)
-        _until(partial(_so_many_are_known, some, target), "some are pushed")
-        kill(server, dice)
-        for pusher in some:
+    dice, worker = random.Random(seed), server.worker()
+    shares = [range(which, _PUSHES, _PUSHERS) for which in range(_PUSHERS)]
+    pushers = [Pusher(server, share, random.Random(f"{seed}-{share.start}")) for share in shares]
+    for pusher in pushers:
+        pusher.start()
+    try:
+        for number, kill in enumerate((_kill_child, _kill_all, _kill_all)):
+            target = _PUSHES * (0.1 + number * 0.3 + dice.uniform(0, 0.2))
+            _until(partial(_are_pushed, pushers, target), "some are pushed")
+            worker = _kill_and_restart(server, worker, kill, dice)
+        for pusher in pushers:
             pusher.join(60)
             assert not pusher.is_alive()
-        pushers += some
-        if not server.process.running:
-            server.start()
-    sent = {key: digest for pusher in pushers for key, digest in pusher.sent.items()}
-    acknowledged = {key for pusher in pushers for key in pusher.acknowledged}
+        _check(receiver, pushers)
+    finally:
+        worker.kill()
+
+
+def _check(receiver: Receiver, pushers: list[Pusher]) -> None:
+    sent = {pushed: digest for pusher in pushers for pushed, digest in pusher.sent.items()}
+    acknowledged = {pushed for pusher in pushers for pushed in pusher.acknowledged}
     assert [refusal for pusher in pushers for refusal in pusher.refusals] == []
-    assert len(acknowledged) > len(rounds)
-    _until(lambda: acknowledged <= receiver.told.keys(), "each acknowledged push is told")
-    assert receiver.told.items() <= sent.items(), "something was told that was never pushed, or wrongly"
+    assert len(acknowledged) > _PUSHES // 2
+    _until(lambda: acknowledged <= set(map(_pushed, receiver.told())), "each acknowledged push is told")
+    told = receiver.told()
+    for said in told:
+        _assert_right(said, sent)
+    assert len(set(map(_pushed, told))) == len(told), "a push was told by two deliveries"
     assert all(len(bodies) == 1 for bodies in receiver.bodies.values()), "a delivery's body has changed"
-    print(f"{len(acknowledged)} of {len(sent)} pushes acknowledged, {receiver.asked} requests")
+    print(f"{len(acknowledged)} of {len(sent)} pushes acknowledged, {len(told)} told, {receiver.asked} requests")
+
+
+def _pushed(said: Any) -> Pushed:
+    return said["event_data"]["repository"]["repo_full_name"], said["event_data"]["resources"][0]["tag"]
+
+
+def _assert_right(said: Any, sent: dict[Pushed, str]) -> None:
+    """The body is that of a push which was sent, whether or not its sender has learned that it was accepted."""
+    repository, tag = _pushed(said)
+    assert (repository, tag) in sent, "what was told was never pushed"
+    assert said["type"] == "pushImage" and said["operator"] and abs(said["occur_at"] - time.time()) < 3600
+    (resource,) = said["event_data"]["resources"]
+    assert resource["digest"] == sent[repository, tag]
+    assert resource["resource_url"].endswith(f"/{repository}:{tag}")
+    known = {"name": repository.removeprefix("crash/"), "namespace": "crash", "repo_type": "private"}
+    assert {name: said["event_data"]["repository"][name] for name in known} == known

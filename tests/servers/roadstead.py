@@ -87,6 +87,11 @@ class RoadsteadServer:
         """The server and its worker processes are gone at once, as in a power cut."""
         self.process.kill()
 
+    def worker(self) -> Process:
+        """A process that works jobs off beside the server, with the same settings; who starts it ends it."""
+        command = [sys.executable, "-m", "roadstead", "worker", "--data", str(self.folder)]
+        return Process(command, log=self.log.with_suffix(".worker.log"), environment=self.environment)
+
     def command(self, *arguments: str) -> str:
         """What the command line prints for these arguments over the same data. Raises when it fails."""
         command = [sys.executable, "-m", "roadstead", "--data", str(self.folder), *arguments]
