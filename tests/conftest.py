@@ -107,7 +107,8 @@ def _on(s3: seaweed.S3Server, bucket: str, delivery: Literal["redirect", "stream
 
 
 def _serve(folder: Path, settings: dict[str, str]) -> Iterator[roadstead.RoadsteadServer]:
-    server = roadstead.RoadsteadServer(folder, settings)
+    # Receivers of tests are on this host.
+    server = roadstead.RoadsteadServer(folder, {"ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.1/32", **settings})
     server.start()
     yield server
     assert server.stop() == 0, server.log.read_text()

@@ -7,15 +7,16 @@ of them at once).
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pytest
 
 from tests.resilience.test_kill import Client, Refused, _digest, _kill_all, _kill_child, _until
 from tests.servers.process import Process
+from tests.servers.receiver import Receiver
 from tests.servers.roadstead import RoadsteadServer
 
 # The full name of a repository, and the tag.
@@ -34,24 +36,25 @@ _CONFIG = b'{"os":"linux","architecture":"amd64"}'
 _PUSHES = int(os.environ.get("KILL_PUSHES", "120"))
 _PUSHERS = max(6, _PUSHES // 10)
 _REPOSITORIES = 20
+# For how long, in seconds, a worker takes a job, and a lane: that for an attempt and ten more.
+_TAKEN_FOR = {
+    "UPDATE jobs SET run_at = 1 WHERE state = 'running' AND run_at < ?": 30,
+    "UPDATE trigger_lanes SET next_at = 1 WHERE holder IS NOT NULL AND next_at < ?": 12,
+}
 _SETTINGS = {
     "ROADSTEAD_PROCESSES": "2",
     "ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.1/32",
     "ROADSTEAD_TRIGGERS_RETRY_SECONDS": "1",
     "ROADSTEAD_TRIGGERS_LONGEST_PAUSE_SECONDS": "2",
-    "ROADSTEAD_TRIGGERS_ATTEMPT_SECONDS": "5",
+    "ROADSTEAD_TRIGGERS_ATTEMPT_SECONDS": "2",
 }
 
 
-class Receiver(ThreadingHTTPServer):
-    """Refuses every third request, and keeps what it has accepted."""
-
-    daemon_threads = True
-    request_queue_size = 128
+class Refusing(Receiver):
+    """Refuses every third request, and keeps what it was sent."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lock = threading.Lock()
+        super().__init__()
         self.asked = 0
         # By delivery: its bodies, accepted or not, and whether one was accepted.
         self.bodies: dict[str, set[bytes]] = {}
@@ -67,53 +70,26 @@ class Receiver(ThreadingHTTPServer):
             self.accepted.add(delivery)
             return 200
 
-    def told(self) -> list[Any]:
+    def heard(self) -> list[Any]:
         """What each accepted delivery said."""
         with self.lock:
             return [json.loads(next(iter(self.bodies[delivery]))) for delivery in self.accepted]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One request to the receiver."""
-
-    server: Receiver
-
-    def do_POST(self) -> None:
-        """Answered as the receiver decides."""
-        length = int(self.headers["content-length"])
-        body = self.rfile.read(length)
-        if len(body) < length:
-            # Whoever sent it was killed meanwhile.
-            self.close_connection = True
-            return
-        self.send_response(self.server.take(self.headers["x-roadstead-delivery"], body))
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is printed."""
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[Refusing]:
     """The running receiver."""
-    found = Receiver()
-    thread = threading.Thread(target=found.serve_forever, daemon=True)
-    thread.start()
-    yield found
-    found.shutdown()
-    found.server_close()
-    thread.join(10)
+    with Refusing().running() as found:
+        yield found
 
 
 @pytest.fixture
-def server(tmp_path: Path, receiver: Receiver) -> Iterator[RoadsteadServer]:
+def server(tmp_path: Path, receiver: Refusing) -> Iterator[RoadsteadServer]:
     """A served folder whose trigger tells the receiver of each push."""
     server = RoadsteadServer(tmp_path / "data", _SETTINGS)
     server.start()
     server.create_namespace("crash")
-    url = f"http://127.0.0.1:{receiver.server_address[1]}/"
-    server.command("trigger", "create", "deploy", "--namespace", "crash", "--url", url)
+    server.command("trigger", "create", "deploy", "--namespace", "crash", "--url", receiver.url)
     client = Client(server)
     for number in range(_REPOSITORIES):
         path = f"/v2/crash/r{number}/blobs/uploads/?digest={_digest(_CONFIG)}"
@@ -175,19 +151,17 @@ def _are_pushed(pushers: list[Pusher], target: float) -> bool:
     return sum(len(pusher.sent) for pusher in pushers) >= target
 
 
-def _kill_and_restart(server: RoadsteadServer, worker: Process, kill: Kill, dice: random.Random) -> Process:
-    """Worker and server were killed, in any order, and run again; the new worker."""
+def _kill(server: RoadsteadServer, worker: Process, kill: Kill, dice: random.Random) -> float:
+    """Worker and server were killed, in any order; when."""
     if first := dice.random() < 0.5:
         worker.kill()
     kill(server, dice)
     if not first:
         worker.kill()
-    if not server.process.running:
-        server.start()
-    return server.worker()
+    return time.time()
 
 
-def test_each_acknowledged_push_is_told_and_none_is_invented(server: RoadsteadServer, receiver: Receiver) -> None:
+def test_each_acknowledged_push_is_told_and_none_is_invented(server: RoadsteadServer, receiver: Refusing) -> None:
     seed = os.environ.get("KILL_SEED") or str(random.SystemRandom().randrange(1 << 32))
     print(f"KILL_SEED={seed}")
     dice, worker = random.Random(seed), server.worker()
@@ -199,22 +173,34 @@ def test_each_acknowledged_push_is_told_and_none_is_invented(server: RoadsteadSe
         for number, kill in enumerate((_kill_child, _kill_all, _kill_all)):
             target = _PUSHES * (0.1 + number * 0.3 + dice.uniform(0, 0.2))
             _until(partial(_are_pushed, pushers, target), "some are pushed")
-            worker = _kill_and_restart(server, worker, kill, dice)
+            killed_at = _kill(server, worker, kill, dice)
+            if not server.process.running:
+                server.start()
+            worker = server.worker()
         for pusher in pushers:
             pusher.join(60)
             assert not pusher.is_alive()
+        if _PUSHES < 1000:
+            _age(server, killed_at)
         _check(receiver, pushers)
     finally:
         worker.kill()
 
 
-def _check(receiver: Receiver, pushers: list[Pusher]) -> None:
+def _age(server: RoadsteadServer, killed_at: float) -> None:
+    """What those killed by then had taken counts as let go at once; the living have taken theirs for longer."""
+    with contextlib.closing(sqlite3.connect(server.folder / "roadstead.db", timeout=10)) as database, database:
+        for let_go, seconds in _TAKEN_FOR.items():
+            database.execute(let_go, (int((killed_at + seconds) * 1_000_000),))
+
+
+def _check(receiver: Refusing, pushers: list[Pusher]) -> None:
     sent = {pushed: digest for pusher in pushers for pushed, digest in pusher.sent.items()}
     acknowledged = {pushed for pusher in pushers for pushed in pusher.acknowledged}
     assert [refusal for pusher in pushers for refusal in pusher.refusals] == []
     assert len(acknowledged) > _PUSHES // 2
-    _until(lambda: acknowledged <= set(map(_pushed, receiver.told())), "each acknowledged push is told")
-    told = receiver.told()
+    _until(lambda: acknowledged <= set(map(_pushed, receiver.heard())), "each acknowledged push is told")
+    told = receiver.heard()
     for said in told:
         _assert_right(said, sent)
     assert len(set(map(_pushed, told))) == len(told), "a push was told by two deliveries"
