@@ -33,6 +33,7 @@ from roadstead.metadata.database import Database, connect
 from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, networks, single_sign_on
 from roadstead.services.context import Context
 from roadstead.services.event_feed import EventFeed
+from roadstead.services.expected_pulls import ExpectedPulls
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
 from roadstead.services.logins import LoginGuard
@@ -139,7 +140,7 @@ async def _context(
         rights=RightsMemory(),
         key_uses=KeyUses(),
         refusals=Refusals(),
-        pulls=Pulls(),
+        pulls=Pulls(ExpectedPulls(settings.folder)),
         feed=EventFeed(database, settings.events.streams),
         meters=Meters(settings.folder),
         triggers=TriggerMemory(),

@@ -28,7 +28,8 @@ from roadstead.metadata.database import Tx
 from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
 from roadstead.services.events import ImageDeleted, ImagePushed, record
-from roadstead.services.pulls import Client, Pulled
+from roadstead.services.expected_pulls import Client
+from roadstead.services.pulls import Pulled
 from roadstead.services.repositories import admit_push, open_for_push
 
 _CONFIG_TYPES = {

@@ -2,8 +2,7 @@
 
 A pull is a GET of a manifest that is answered with its bytes. What of it waits here is written once a second in one
 transaction per batch, events and counts together; a killed process loses at most its last second. Two things
-that clients do make one pull of several requests. Only the process that serves both sees them, which is the same
-one while the client keeps its connection:
+that clients do make one pull of several requests, whichever processes serve them (`services/expected_pulls.py`):
 
 - A client that asks for a tag by HEAD and then for the digest it was told has pulled the tag.
 - A client that gets an index and then members of it, within a minute, has pulled the index.
@@ -14,7 +13,6 @@ Each pull is an event, up to ten alike (same client, same image) in a second; fu
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +29,7 @@ from roadstead.metadata.database import Tx
 from roadstead.metadata.pulls import Counted
 from roadstead.services.context import Context
 from roadstead.services.events import Happened, ImagePulled, Place, record_all
+from roadstead.services.expected_pulls import Client, ExpectedPulls
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -38,15 +37,12 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _OF_A_KIND = 10
 # Clients and images that wait at once: far more than a process can serve in a second.
 _WAITING = 20_000
-_EXPECTED = 16_384
 _MEMBERS = 100
 _BATCH = 500
 _EXPECTED_TIME = timedelta(minutes=1)
 _LAST_TRIES = 20
 _LAST_PAUSE = 0.05
 
-# Account, credential and address.
-Client = tuple[str, str, str]
 _Key = tuple[int, str, Client]
 
 
@@ -108,33 +104,23 @@ class _Alike:
 class Pulls:
     """The pulls of this process that are not written down yet, and what clients are expected to ask for next."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: ExpectedPulls) -> None:
         self._waiting: dict[_Key, _Alike] = {}
         self._lost = 0
-        # By client, repository and digest: until when, and the tag that is pulled by it; None for an index's member.
-        self._expected: OrderedDict[tuple[Client, int, str], tuple[datetime, str | None]] = OrderedDict()
+        self._expected = expected
 
     def expect_tag(self, client: Client, repository_id: int, digest: str, tag: str, now: datetime) -> None:
         """A pull of the digest by that client within a minute is one of the tag, for which it has just asked."""
-        self._expect((client, repository_id, digest), tag, now)
+        self._expected.add(client, repository_id, digest, tag, now + _EXPECTED_TIME)
 
     def expect_members(self, client: Client, repository_id: int, digests: Iterable[str], now: datetime) -> None:
         """Pulls of the digests by that client within a minute are part of the index that it has just pulled."""
         for digest in islice(digests, _MEMBERS):
-            self._expect((client, repository_id, digest), None, now)
-
-    def _expect(self, key: tuple[Client, int, str], tag: str | None, now: datetime) -> None:
-        self._expected[key] = (now + _EXPECTED_TIME, tag)
-        self._expected.move_to_end(key)
-        if len(self._expected) > _EXPECTED:
-            self._expected.popitem(last=False)
+            self._expected.add(client, repository_id, digest, None, now + _EXPECTED_TIME)
 
     def note(self, client: Client, pulled: Pulled, now: datetime) -> None:
         """The pull will be written within a second, unless it is part of one that was noted before."""
-        tag: str | None = pulled.tag
-        if not tag:
-            until, tag = self._expected.get((client, pulled.repository_id, pulled.stored.digest), (now, ""))
-            tag = tag if until > now else ""
+        tag = pulled.tag or self._expected.find(client, pulled.repository_id, pulled.stored.digest, now)
         if tag is None:
             return
         if self.again(client, pulled.stored.id, tag, now):

@@ -132,6 +132,25 @@ async def test_a_tag_asked_for_by_head_and_got_by_digest_is_a_pull_of_the_tag(ct
     assert await counts(ctx) == {"library/web": 3, "v1": 1}
 
 
+async def test_what_another_process_was_asked_before_is_known(ctx: Context, clock: FakeClock) -> None:
+    """docker and containerd do not keep to one connection."""
+    owner = await owner_asker(ctx)
+    digest = await push_image(ctx, owner, str(NAME), "v1")
+    whole, members = await push_index(ctx, owner, "many")
+    async with another(ctx) as other:
+        its_owner = await asker(other, owner_login(ctx))
+        await images.head(other, its_owner, NAME, "v1", "")
+        await pull(ctx, owner, str(digest))
+        await images.head(ctx, owner, NAME, "many", "")
+        await pull(other, its_owner, str(whole))
+        await pull(ctx, owner, str(members[0]))
+    assert sorted((each["tag"], each["digest"]) for each in await told(ctx)) == [
+        ("many", str(whole)),
+        ("v1", str(digest)),
+    ]
+    assert await counts(ctx) == {"library/web": 2, "v1": 1, "many": 1}
+
+
 async def test_an_index_and_its_members_are_one_pull(ctx: Context, clock: FakeClock) -> None:
     owner = await owner_asker(ctx)
     whole, members = await push_index(ctx, owner, "many")
