@@ -95,14 +95,18 @@ def finish_of(location: str, digest: str, headers: bytes) -> bytes:
     return head_of("PUT", f"{location}{joint}digest={digest}", headers, "Content-Length: 0")
 
 
+def layer_entry(layer: Layer, *, config: bool = False) -> dict[str, object]:
+    """The layer as a manifest names it."""
+    return {"mediaType": _CONFIG if config else _LAYER, "digest": layer.digest, "size": layer.size}
+
+
 def push_image(connection: Connection, repository: str, headers: bytes, tags: Sequence[str]) -> int:
     """The repository has an image of three small layers under the tags; the size of its manifest."""
     layers = Layers(10 * KIB)
     pushed = [layers.new() for _ in range(4)]
     for layer in pushed:
         push_layer(connection, repository, headers, layer, chunked=False)
-    config, *rest = [{"mediaType": _LAYER, "digest": layer.digest, "size": layer.size} for layer in pushed]
-    config["mediaType"] = _CONFIG
+    config, *rest = [layer_entry(layer, config=layer is pushed[0]) for layer in pushed]
     manifest = {"schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": rest}
     body = json.dumps(manifest).encode()
     more = (f"Content-Type: {IMAGE}", f"Content-Length: {len(body)}")

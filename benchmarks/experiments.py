@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Barrier
 from typing import Literal
@@ -80,6 +80,10 @@ class Experiment:
     rows: tuple[Row, ...]
     # What each server must be given first, while it does not run.
     prepare: Callable[[Server], None] | None = None
+
+    def without_targets(self) -> Experiment:
+        """The same, where nothing is asked for."""
+        return replace(self, rows=tuple(replace(row, target=None) for row in self.rows))
 
 
 def stock() -> Stock:

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from benchmarks.client import Answer, Connection, head_of
@@ -22,6 +24,10 @@ from tests.servers.process import Process
 # A token lives five minutes; the rows take seconds.
 _TOKEN_SECONDS = 120
 _READY_SECONDS = 60
+
+_SOURCES = Path(__file__).parent.parent
+# The names under which the first start has written credentials down.
+_LOGINS = {"Registry": ("RegistryUser", "RegistryToken"), "Secret": ("SecretId", "SecretKey")}
 
 REPOSITORY = "library/bench"
 MANY_TAGS = "library/many"
@@ -140,27 +146,58 @@ def _family(process: int) -> list[int]:
 
 
 class Roadstead(Server):
-    """Ours, with the settings that a fresh start has."""
+    """Ours, with the settings that a fresh start has, or with others; of the sources here, or of other ones."""
 
-    name = "roadstead"
     _health = "/healthz"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        name: str = "roadstead",
+        sources: Path = _SOURCES,
+    ) -> None:
         super().__init__(folder)
+        self.name = name
+        unwanted = ("ROADSTEAD_", "PYTHON")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+        self._environment = {**inherited, **(settings or {})}
+        # Python takes the package from the folder that it is started in.
+        self._sources = sources
         self._token: tuple[float, str] = (0.0, "")
 
     def _launch(self) -> Process:
-        unwanted = ("ROADSTEAD_", "PYTHON")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        command = [sys.executable, "-m", "roadstead", "serve"]
-        options = ["--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]
-        return Process([*command, *options], log=self.folder / "log", environment=environment)
+        return self._run("serve", "--listen", f"127.0.0.1:{self.port}")
+
+    def worker(self) -> Process:
+        """A process that works jobs off apart from the server, which runs or has run."""
+        return self._run("worker")
+
+    def _run(self, command: str, *options: str) -> Process:
+        parts = [sys.executable, "-m", "roadstead", command, "--data", str(self.folder / "data"), *options]
+        return Process(parts, log=self.folder / "log", environment=self._environment, folder=self._sources)
+
+    def call(self, action: str, **fields: Any) -> Any:
+        """The answer of the operation to the owner; `RegistryId` is that of the default instance."""
+        with Connection(self.port) as connection:
+            asked = connection.ask(head_of("GET", "/api/v1/", b""))
+            registry = json.loads(connection.read(asked))["Instance"]["RegistryId"]
+            body = json.dumps({"RegistryId": registry, **fields}).encode()
+            more = ("Content-Type: application/json", f"Content-Length: {len(body)}", self._basic("Secret"))
+            answer = connection.ask(head_of("POST", f"/api/v1/{action}", b"", *more), [body])
+            answer.expect(200)
+            return json.loads(connection.read(answer))
+
+    def _basic(self, kind: Literal["Registry", "Secret"]) -> str:
+        written = json.loads((self.folder / "data" / "initial-credentials.json").read_text())
+        user, password = _LOGINS[kind]
+        pair = f"{written[user]}:{written[password]}"
+        return f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
 
     def authorization(self, *, basic: bool = False) -> list[str]:
         """A token of the token service, the same for some minutes; or the credential itself."""
-        written = json.loads((self.folder / "data" / "initial-credentials.json").read_text())
-        pair = f"{written['RegistryUser']}:{written['RegistryToken']}"
-        plain = f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
+        plain = self._basic("Registry")
         if basic:
             return [plain]
         since, token = self._token

@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks.experiments import Row
 
-_HEAD = ("", "unit", "roadstead", "docker-registry", "ratio", "from – to", "target", "")
+_NAMES = ("roadstead", "docker-registry")
 
 
 @dataclass(slots=True)
@@ -34,15 +34,22 @@ class Figures:
         return "PASS" if good else "SHORT"
 
 
-def lines(figures: Sequence[Figures]) -> list[str]:
-    """The table, line by line."""
-    cells = [_HEAD, *(_cells(each) for each in figures)]
-    widths = [max(3, *(len(row[place]) for row in cells)) for place in range(len(_HEAD))]
+def lines(figures: Sequence[Figures], names: tuple[str, str] = _NAMES) -> list[str]:
+    """The table, line by line; `names` are those of ours and of the other."""
+    head = ("", "unit", *names, "ratio", "from – to", "target", "")
+    cells = [head, *(_cells(each) for each in figures)]
+    widths = [max(3, *(len(row[place]) for row in cells)) for place in range(len(head))]
     printed = [_line(row, widths) for row in cells]
     rule = "|".join(
         ["", *("-" * (width + 1) + ("-" if place < 2 else ":") for place, width in enumerate(widths)), ""]
     )
     return [printed[0], rule, *printed[1:]]
+
+
+def figures_line(name: str, unit: str, values: Sequence[float | str]) -> str:
+    """A line of a table without comparison."""
+    shown = (value if isinstance(value, str) else _number(value) for value in values)
+    return f"| {' | '.join((name, unit, *shown))} |"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
