@@ -182,6 +182,43 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
     loopback: Annotated[bool, _says("Admit clients on the host's own loopback addresses to every instance")] = True
 
 
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """HTTPS. It is on once `tls.certificate`, `tls.self_signed` or `tls.listen` is set; changed files hold at once."""
+
+    listen: Annotated[
+        str, _says("HOST:PORT to serve HTTPS on, beside HTTP on `listen`; empty means that `listen` speaks HTTPS")
+    ] = ""
+    certificate: Annotated[
+        str, _says("File of the certificate chain (PEM) for every name that no other certificate is for")
+    ] = ""
+    key: Annotated[str, _says("File of its private key (PEM); empty means the file of the certificate")] = ""
+    folder: Annotated[
+        str,
+        _says(
+            "Folder of further certificates, `NAME.crt` beside `NAME.key`, each used for the hosts it names; empty means `tls` in the data folder"
+        ),
+    ] = ""
+    self_signed: Annotated[
+        bool,
+        _says(
+            "Make certificates by an authority of this deployment's own, for names that no other certificate is for; `roadstead tls self-signed` tells how clients come to trust it"
+        ),
+    ] = False
+    minimum: Annotated[Literal["1.2", "1.3"], _says("Oldest version of TLS spoken")] = "1.2"
+    client_authorities: Annotated[
+        str, _says("File of the authorities (PEM) of which clients must show a certificate; empty asks for none")
+    ] = ""
+    client_certificates: Annotated[
+        Literal["links", "all"],
+        _says("Where clients must show one: at private links only, or wherever they connect by HTTPS"),
+    ] = "links"
+
+    @property
+    def on(self) -> bool:
+        """Whether HTTPS is served."""
+        return bool(self.certificate or self.self_signed or self.listen)
+
+
 class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     """The record of changes and refused attempts."""
 
@@ -333,6 +370,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     login: Login = msgspec.field(default_factory=Login)
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     network: Network = msgspec.field(default_factory=Network)
+    tls: Tls = msgspec.field(default_factory=Tls)
     audit: Audit = msgspec.field(default_factory=Audit)
     events: Events = msgspec.field(default_factory=Events)
     workers: Workers = msgspec.field(default_factory=Workers)
@@ -345,15 +383,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def address(self) -> tuple[str, int]:
         """The host and port of `listen`; an empty host means every address. Raises ValueError for no port."""
-        host, colon, port = self.listen.rpartition(":")
-        if not (colon and port.isascii() and port.isdigit() and int(port) <= 65535):
-            raise ValueError(f"{self.listen!r} has no port from 0 to 65535")
-        return host.strip("[]"), int(port)
+        return host_and_port(self.listen)
 
     @property
     def folder(self) -> Path:
         """The data folder as an absolute path."""
         return Path(self.data).absolute()
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """The parts of HOST:PORT; an empty host means every address. Raises ValueError for no port."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError(f"{text!r} has no port from 0 to 65535")
+    return host.strip("[]"), int(port)
 
 
 def load(
@@ -377,11 +420,14 @@ def load(
     tree.update({name: value for name, value in (options or {}).items() if value is not None})
     try:
         settings = msgspec.convert(tree, Settings)
-        _ = settings.address
+        named = "listen", settings.listen
+        host_and_port(settings.listen)
+        named = "tls.listen", settings.tls.listen
+        host_and_port(settings.tls.listen or ":0")
     except msgspec.ValidationError as error:
         raise StartRefused(f"configuration: {error}") from error
     except ValueError as error:
-        raise StartRefused(f"configuration: listen must be HOST:PORT, not {settings.listen!r}") from error
+        raise StartRefused(f"configuration: {named[0]} must be HOST:PORT, not {named[1]!r}") from error
     return settings
 
 

@@ -26,6 +26,7 @@ from roadstead.cli import (
     service_accounts,
     storage,
     tags,
+    tls,
     triggers,
     users,
     worker,
@@ -51,6 +52,7 @@ app.add_typer(credentials.commands, name="credential")
 app.add_typer(repositories.commands, name="repository")
 app.add_typer(tags.commands, name="tag")
 app.add_typer(networks.commands, name="network")
+app.add_typer(tls.commands, name="tls")
 app.add_typer(storage.commands, name="storage")
 app.add_typer(groups.commands, name="group")
 app.add_typer(policies.commands, name="policy")

@@ -36,7 +36,8 @@ _FIRST = """
 def start(data: str | None = None, listen: str | None = None, config: str | None = None) -> int:
     """The exit code, after the registry has served until it was told to stop."""
     settings = load(Path(config) if config else None, options={"data": data, "listen": listen})
-    listener = bind(settings)
+    listener = bind(settings.listen)
+    secure = bind(settings.tls.listen) if settings.tls.listen else None
     host, port = listener.getsockname()[:2]
 
     async def prepare() -> None:
@@ -47,7 +48,16 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         forget(settings.folder)
         async with open_context(settings) as ctx:
             made = await first_start(ctx)
+        if settings.tls.on:
+            from roadstead.http.certificates import Certificates
+
+            # What cannot be served with is told once, not by every process.
+            Certificates(settings)
         _announce(settings, host, port, made)
+        if secure is not None:
+            address = "{}:{}".format(*secure.getsockname()[:2])
+            print(f"  HTTPS          https://{address}")
+            sys.stdout.flush()
 
     async def work() -> None:
         from roadstead.app import Application, set_up_logging
@@ -56,7 +66,10 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
 
         set_up_logging(settings)
         app = Application(settings)
-        await serve_http(server_config(app, settings), [twin(listener)], stopping=app.stopping)
+        plain, tls = [twin(listener)], [] if secure is None else [twin(secure)]
+        if settings.tls.on and secure is None:
+            plain, tls = [], plain
+        await serve_http(server_config(app, settings), plain, secure=tls, stopping=app.stopping)
 
     return Supervisor(process_count(settings), work, load=lambda: load_for(settings), prepare=prepare).run()
 
@@ -67,6 +80,8 @@ def load_for(settings: Settings) -> None:
     import roadstead.app
     import roadstead.http.server
 
+    if settings.tls.on:
+        import roadstead.http.certificates
     if settings.database:
         import roadstead.metadata.postgresql
     else:
@@ -80,11 +95,14 @@ def load_for(settings: Settings) -> None:
 def _announce(settings: Settings, host: str, port: int, made: InitialCredentials | None) -> None:
     name = "localhost" if host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else host  # noqa: S104
     address = f"{name}:{port}"
-    print(f"Roadstead serves on http://{address}   data in {settings.folder}")
-    print(f"  Registry API   http://{address}/v2/")
-    print(f"  Management API http://{address}/api/v1/   described at http://{address}/openapi.json")
-    print(f"  Cloud API      http://{address}/   for tccli and the SDKs")
-    print(f"  Console        http://{address}/console/")
+    url = f"{'https' if settings.tls.on and not settings.tls.listen else 'http'}://{address}"
+    print(f"Roadstead serves on {url}   data in {settings.folder}")
+    print(f"  Registry API   {url}/v2/")
+    print(f"  Management API {url}/api/v1/   described at {url}/openapi.json")
+    print(f"  Cloud API      {url}/   for tccli and the SDKs")
+    print(f"  Console        {url}/console/")
+    if settings.tls.self_signed:
+        print("  Certificates   of an authority of its own; how to trust it: roadstead tls self-signed")
     if made is not None:
         from roadstead.services.accounts import FIRST_NAMESPACE
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import FrameType
 
-from roadstead.config import Settings
+from roadstead.config import Settings, host_and_port
 from roadstead.errors import AppError, StartRefused
 
 _RESTART_PAUSE = 1.0
@@ -36,9 +36,9 @@ _ADOPTION_PAUSE = 0.001
 Work = Callable[[], Coroutine[None, None, None]]
 
 
-def bind(settings: Settings) -> socket.socket:
-    """A socket that holds the configured port; raises StartRefused with one line when it cannot be had."""
-    host, port = settings.address
+def bind(listen: str) -> socket.socket:
+    """A socket that holds the port of HOST:PORT; raises StartRefused with one line when it cannot be had."""
+    host, port = host_and_port(listen)
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
     try:
         with socket.socket(
@@ -52,13 +52,11 @@ def bind(settings: Settings) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         return listener
     except UnicodeError as error:
-        raise StartRefused(f"cannot listen on {settings.listen}: that is no host name") from error
+        raise StartRefused(f"cannot listen on {listen}: that is no host name") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise StartRefused(
-                f"{settings.listen} is in use by another program; choose another with --listen"
-            ) from error
-        raise StartRefused(f"cannot listen on {settings.listen}: {error.strerror or error}") from error
+            raise StartRefused(f"{listen} is in use by another program; choose another with --listen") from error
+        raise StartRefused(f"cannot listen on {listen}: {error.strerror or error}") from error
 
 
 def _shared(family: int, host: str, port: int) -> socket.socket:

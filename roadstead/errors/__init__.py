@@ -14,6 +14,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── SizeInvalid         400  InvalidParameter                     SIZE_INVALID
     │   │   └── BlobTooLarge    413  RequestSizeLimitExceeded             SIZE_INVALID
     │   ├── RuleInvalid         400  InvalidParameter.ErrorTcrInvalidParameter UNSUPPORTED
+    │   │   ├── CertificateInvalid
     │   │   └── PatternInvalid
     │   ├── PolicyInvalid       400  InvalidParameter.PolicyDocumentError UNSUPPORTED
     │   ├── RequestTooLarge     413  RequestSizeLimitExceeded             SIZE_INVALID
@@ -93,6 +94,7 @@ from roadstead.errors.condition import (
 )
 from roadstead.errors.requests import (
     BlobTooLarge,
+    CertificateInvalid,
     DigestInvalid,
     ForwardingInvalid,
     InstanceNameIllegal,
@@ -157,6 +159,7 @@ __all__ = [
     "AuthorizationInvalid",
     "BlobTooLarge",
     "BlobUnknown",
+    "CertificateInvalid",
     "Conflict",
     "CredentialUnknown",
     "Detail",

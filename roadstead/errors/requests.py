@@ -92,6 +92,10 @@ class RuleInvalid(InvalidInput):
     cloud = "InvalidParameter.ErrorTcrInvalidParameter"
 
 
+class CertificateInvalid(RuleInvalid):
+    """A certificate or its private key cannot be used; the message says what does not fit."""
+
+
 class PatternInvalid(RuleInvalid):
     """A pattern of repositories or tags cannot be understood; the message says where."""
 

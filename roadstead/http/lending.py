@@ -106,6 +106,11 @@ class Connection(Protocol):
     lender: Lender
 
     @property
+    def plain(self) -> bool:
+        """Whether the socket carries HTTP itself, so that a thread can take it over."""
+        ...
+
+    @property
     def body_is_held(self) -> bool:
         """Whether the body's bytes are still kept as they came."""
         ...
@@ -358,7 +363,7 @@ class LendingCycle(RequestResponseCycle):
             self._send_body(b"", False)
         elif stop - start <= SMALL:
             self._send_body(read_range(path, start, stop), False)
-        elif self._left == stop - start and self.scope["scheme"] == "http" and self._lender.has_room:
+        elif self._left == stop - start and self._connection.plain and self._lender.has_room:
             await self._send_lent(path, start, stop)
         else:
             await stream_file(self.send, path, start, stop)

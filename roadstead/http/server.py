@@ -8,17 +8,25 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn._types import ASGI3Application
+from uvicorn.config import STARTUP_FAILURE
 
 from roadstead.config import Settings
+from roadstead.domain.proxies import Proxies
 from roadstead.errors import StartRefused
+from roadstead.http.arrivals import Arrivals, Greeted, Manners, explain_tls
 from roadstead.http.protocol import LendingProtocol, ServerConfig
 from roadstead.http.transfer import Sending
+
+if TYPE_CHECKING:
+    from roadstead.http.certificates import Certificates, Stored
 
 STOP_SECONDS = 10
 
@@ -28,14 +36,17 @@ def server_config(
     settings: Settings,
     *,
     log_config: dict[str, Any] | None = None,
-    certificate: str | None = None,
-    certificate_key: str | None = None,
     sending: Sending = "mmap",
+    stored: Stored | None = None,
 ) -> ServerConfig:
-    """How one serving process serves `app`. Logging stays as it is set up unless `log_config` says otherwise."""
+    """How one serving process serves `app`. Logging stays as it is set up unless `log_config` says otherwise.
+
+    `stored` finds certificates that are in no file. Raises StartRefused when HTTPS is wanted and has no certificate.
+    """
     return ServerConfig(
         app,
         settings,
+        manners_of(settings, stored),
         sending,
         http=LendingProtocol,
         loop="uvloop",
@@ -49,17 +60,65 @@ def server_config(
         proxy_headers=False,
         timeout_keep_alive=settings.limits.keep_alive_seconds,
         timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_certfile=certificate,
-        ssl_keyfile=certificate_key,
     )
 
 
+def manners_of(settings: Settings, stored: Stored | None = None) -> Manners:
+    """How connections may begin by these settings."""
+    certificates = _certificates(settings, stored) if settings.tls.on else None
+    everywhere = bool(settings.tls.client_authorities) and settings.tls.client_certificates == "all"
+    return Manners(Proxies.of(settings.network.proxy_protocol), certificates, lambda _address: everywhere)
+
+
+def _certificates(settings: Settings, stored: Stored | None) -> Certificates:
+    # Processes that serve plain HTTP do without what reads certificates.
+    from roadstead.http.certificates import Certificates
+
+    return Certificates(settings, stored)
+
+
 class _Server(uvicorn.Server):
-    """uvicorn's server without its hold on signals, which it would raise again before our own clean-up."""
+    """uvicorn's server with our own way of listening.
+
+    It has no hold on signals, which it would raise again before our own clean-up.
+    """
+
+    def __init__(self, config: ServerConfig, secure: Sequence[socket.socket]) -> None:
+        super().__init__(config)
+        self._ours = config
+        self._secure = secure
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """The application has started, and connections to every socket are taken."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        self.servers = []
+        for listener in sockets or []:
+            await self.open(listener, secure=listener in self._secure)
+        self.started = True
+
+    async def open(self, listener: socket.socket, *, secure: bool) -> None:
+        """Connections to the socket are taken, as HTTPS if `secure`."""
+        manners = self._ours.manners
+        if secure or manners.telling.networks:
+            arrivals = Arrivals(listener, manners, self._make, secure=secure)
+            self.servers.append(cast(asyncio.base_events.Server, arrivals))
+        else:
+            backlog = self._ours.backlog
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(lambda: self._make(Greeted()), sock=listener, backlog=backlog)
+            self.servers.append(server)
+
+    def _make(self, greeted: Greeted) -> LendingProtocol:
+        protocol = LendingProtocol(self._ours, self.server_state, self.lifespan.state, told=greeted.client)
+        if greeted.misled:
+            protocol.app = cast(ASGI3Application, explain_tls)
+        return protocol
 
 
 def _nothing() -> None:
@@ -71,19 +130,20 @@ async def serve(
     sockets: Sequence[socket.socket],
     stop: asyncio.Event | None = None,
     *,
+    secure: Sequence[socket.socket] = (),
     stopping: Callable[[], None] = _nothing,
 ) -> None:
-    """The application has been served on the bound `sockets` until `stop` was set.
+    """The application has been served on the bound `sockets` until `stop` was set, on those in `secure` by HTTPS.
 
     Then `stopping` is called, no connection is accepted, running requests have 10 seconds to end, and every thread
     has ended. Without `stop`, SIGTERM and SIGINT stop the server. Raises StartRefused when the application's lifespan
     does not start.
     """
-    server = _Server(config)
+    server = _Server(config, secure)
     stop = stop or _stop_on_signals()
     watch = asyncio.create_task(_pass_on(stop, server, stopping))
     try:
-        await server.serve(sockets=list(sockets))
+        await server.serve(sockets=[*sockets, *secure])
     except SystemExit:
         raise StartRefused("the application did not start; the log says why") from None
     finally:

@@ -106,6 +106,7 @@ def test_these_are_all_commands() -> None:
         "serviceaccount": "create list modify disable enable password delete",
         "audit": "list show explain export",
         "job": "list failed run-again",
+        "tls": "self-signed",
         "events": "list",
         "trigger": "create list show modify enable disable delete test log send-again",
     }

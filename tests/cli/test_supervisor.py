@@ -151,24 +151,24 @@ def test_the_number_of_processes(wanted: int, count: int) -> None:
 
 
 def test_each_process_listens_on_the_same_port() -> None:
-    with bind(Settings(listen="127.0.0.1:0")) as held, twin(held) as one, twin(held) as other:
+    with bind("127.0.0.1:0") as held, twin(held) as one, twin(held) as other:
         assert held.getsockname() == one.getsockname() == other.getsockname()
         address, port = held.getsockname()
         with pytest.raises(StartRefused, match="is in use by another program"):
-            bind(Settings(listen=f"{address}:{port}"))
+            bind(f"{address}:{port}")
 
 
 def test_a_port_is_held_before_anything_listens_on_it() -> None:
-    with bind(Settings(listen="127.0.0.1:0")) as held:
+    with bind("127.0.0.1:0") as held:
         address, port = held.getsockname()
         with pytest.raises(StartRefused, match="is in use by another program"):
-            bind(Settings(listen=f"{address}:{port}"))
+            bind(f"{address}:{port}")
 
 
 @pytest.mark.parametrize("listen", ["192.0.2.1:5000", "no.such.host.invalid:5000"])
 def test_an_address_that_is_not_of_this_host_cannot_be_had(listen: str) -> None:
     with pytest.raises(StartRefused, match=f"cannot listen on {listen}"):
-        bind(Settings(listen=listen))
+        bind(listen)
 
 
 def test_work_apart_tells_how_it_ended(capfd: pytest.CaptureFixture[str]) -> None:

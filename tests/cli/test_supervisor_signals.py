@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from roadstead.cli.supervisor import apart, bind
-from roadstead.config import Settings
 from roadstead.errors import StartRefused
 from tests.cli.test_supervisor import gone
 
@@ -188,7 +187,7 @@ def test_what_nobody_foresaw_is_told_with_its_places(capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize("listen", ["a..b:5000", "x" * 300 + ":5000", ".:5000"])
 def test_a_host_name_that_is_none(listen: str) -> None:
     with pytest.raises(StartRefused, match="cannot listen on"):
-        bind(Settings(listen=listen))
+        bind(listen)
 
 
 def test_a_process_that_is_started_is_the_one_that_is_told(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import uvloop
+from msgspec import structs
 from starlette.types import Message, Receive, Scope, Send
 
-from roadstead.config import Limits, Settings
+from roadstead.config import Limits, Settings, Tls
 from roadstead.errors import AppError, ManifestTooLarge
 from roadstead.http.bodies import read_small, request_body, send_file
 from roadstead.http.framing import ClientGone
@@ -300,8 +301,10 @@ def served(
     send_buffer: int = 0,
 ) -> Iterator[Served]:
     """`app` is served in a thread, on its own event loop; `tls` names the files of a certificate and its key."""
-    certificate, key = tls or (None, None)
-    config = server_config(app, options or Settings(), certificate=certificate, certificate_key=key, sending=sending)
+    options = options or Settings()
+    if tls is not None:
+        options = structs.replace(options, tls=Tls(certificate=tls[0], key=tls[1]))
+    config = server_config(app, options, sending=sending)
     config.timeout_graceful_shutdown = stop_seconds
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     if send_buffer:
@@ -314,13 +317,14 @@ def served(
         stop = asyncio.Event()
         ready.append((asyncio.get_running_loop(), stop))
         started.set()
-        await serve(config, [listener], stop)
+        secure = options.tls.on
+        await serve(config, [] if secure else [listener], stop, secure=[listener] if secure else [])
 
     thread = threading.Thread(target=lambda: uvloop.run(main()), daemon=True)
     thread.start()
     assert started.wait(PATIENCE)
     loop, stop = ready[0]
-    context = ssl.create_default_context(cafile=certificate) if certificate else None
+    context = ssl.create_default_context(cafile=tls[0]) if tls is not None else None
     running = Served(app, config, port, stop, loop, thread, context)
     try:
         yield running

@@ -15,23 +15,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import hypothesis
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.errors import StartRefused
 from roadstead.http.server import serve, server_config
 from roadstead.http.transfer import Sending
+from tests.factories.certificates import own_files
 from tests.http.serving import PATIENCE, Answer, Application, Served, Wire, served, settings
 from tests.http.test_transfer import chunked
 
@@ -677,21 +672,8 @@ def test_a_malformed_request_after_a_good_one(wire: Wire) -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The files of a certificate for localhost and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return str(folder / "cert.pem"), str(folder / "key.pem")
+    files = own_files(tmp_path_factory.mktemp("tls"), "localhost")
+    return str(files.chain), str(files.key)
 
 
 def test_tls_takes_the_ordinary_path(app: Application, blob: Path, certificate: tuple[str, str]) -> None:
