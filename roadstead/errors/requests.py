@@ -15,7 +15,6 @@ class InvalidInput(AppError):
 class ForwardingInvalid(InvalidInput):
     """A named proxy tells of its client in a way that means nothing; the message names proxy and part."""
 
-    gate = "network"
     remedy = "Look at the proxy's configuration."
 
 

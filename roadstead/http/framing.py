@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from roadstead.domain.proxy_protocol import looks_like_preface
+
 LINE_BYTES = 1024
 TRAILER_BYTES = 16 << 10
 
@@ -134,3 +136,13 @@ class ChunkedFraming:
 
 
 Framing = SizedFraming | ChunkedFraming
+
+
+def malformed_head(data: bytes, cause: BaseException) -> str:
+    """What is wrong with a head that does not parse; two mistakes of configuration are told as such."""
+    # The empty lines that the second version begins with have been passed over.
+    if looks_like_preface(data) or looks_like_preface(b"\r\n\r\n" + data):
+        return "The PROXY protocol is not expected from this address; name it in the setting network.proxy_protocol."
+    if data.startswith(b"\x16\x03"):
+        return "This port speaks plain HTTP, not TLS; use http:// in the address, or set up HTTPS (settings tls)."
+    return f"The request is malformed: {cause}."

@@ -104,11 +104,8 @@ class Connection(Protocol):
     """What a cycle asks of the connection that carries it."""
 
     lender: Lender
-
-    @property
-    def plain(self) -> bool:
-        """Whether the socket carries HTTP itself, so that a thread can take it over."""
-        ...
+    # Whether the socket carries HTTP itself, so that a thread can take it over.
+    plain: bool
 
     @property
     def body_is_held(self) -> bool:

@@ -20,10 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from roadstead.config import Settings
-from roadstead.domain.proxy_protocol import looks_like_preface
 from roadstead.http.arrivals import Manners
 from roadstead.http.bodies import SMALL
-from roadstead.http.framing import LINE_BYTES, ChunkedFraming, Framing, MalformedBody, SizedFraming
+from roadstead.http.framing import LINE_BYTES, ChunkedFraming, Framing, MalformedBody, SizedFraming, malformed_head
 from roadstead.http.lending import Lender, LendingCycle, LentBody
 from roadstead.http.transfer import Sending
 
@@ -60,6 +59,7 @@ class LendingProtocol(HttpToolsProtocol):
     """One connection."""
 
     cycle: LendingCycle
+    plain: bool
 
     def __init__(
         self,
@@ -70,9 +70,8 @@ class LendingProtocol(HttpToolsProtocol):
         *,
         told: str = "",
     ) -> None:
-        """`told` is the client's address where it is not the peer's."""
         super().__init__(config, server_state, app_state, _loop)
-        self._told = told
+        self._told = told  # the client's address where it is not the peer's
         self.lender = config.lender
         self._limits = config.limits
         self._phase = Phase.HEAD
@@ -91,6 +90,8 @@ class LendingProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection waits for its first head, for a limited time."""
         super().connection_made(transport)
+        # TLS ends in this process: its bytes have to come through here.
+        self.plain = self.scheme == "http"
         if self._told:
             self.client = (self._told, 0)
         self._start_head_timer()
@@ -167,7 +168,7 @@ class LendingProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             pass  # No other protocol is spoken here, and a server may ignore the offer (RFC 9110 section 7.8).
         except httptools.HttpParserError as error:
-            self.refuse(400, _malformed(data, error))
+            self.refuse(400, malformed_head(data, error.__context__ or error))
             return False
         return True
 
@@ -260,7 +261,7 @@ class LendingProtocol(HttpToolsProtocol):
         return cycle
 
     def _may_lend_body(self) -> bool:
-        """Whether the body is worth a thread; TLS ends in this process, so its bytes have to come through here."""
+        """Whether the body is worth a thread and one can take it over."""
         if self._framing is None or not self.plain or self.scope["method"] not in _LENDING_METHODS:
             return False
         return self._framing.left is None or self._framing.left > SMALL
@@ -295,11 +296,6 @@ class LendingProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._close)
         self.flow.resume_reading()
-
-    @property
-    def plain(self) -> bool:
-        """Whether the socket carries HTTP itself, so that a thread can take it over."""
-        return self.scheme == "http"
 
     # Bodies
 
@@ -452,13 +448,3 @@ class LendingProtocol(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
-
-
-def _malformed(data: bytes, error: httptools.HttpParserError) -> str:
-    """What is wrong with a head that does not parse; two mistakes of configuration are told as such."""
-    # The empty lines that the second version begins with have been passed over.
-    if looks_like_preface(data) or looks_like_preface(b"\r\n\r\n" + data):
-        return "The PROXY protocol is not expected from this address; name it in the setting network.proxy_protocol."
-    if data.startswith(b"\x16\x03"):
-        return "This port speaks plain HTTP, not TLS; use http:// in the address, or set up HTTPS (settings tls)."
-    return f"The request is malformed: {error.__context__ or error}."
