@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import argon2
 import pytest
 from hypothesis import Phase, settings
 
+from roadstead.config import Settings
+from roadstead.metadata.database import connect
 from tests.servers import containerd, dockerd, postgres, roadstead, seaweed
 
 # Explaining a failure traces every line of many more runs: it takes minutes here and hides the failure itself.
@@ -35,11 +38,42 @@ def postgres_server() -> Iterator[postgres.PostgresServer]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: postgres.PostgresServer) -> Iterator[str]:
+def bare_postgres_url(postgres_server: postgres.PostgresServer) -> Iterator[str]:
     """The URL of an empty PostgreSQL database, dropped after the test."""
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: postgres.PostgresServer, session_folder: Path) -> str:
+    """A PostgreSQL database with the schema, to be copied: making the schema takes longer than most tests."""
+    url = postgres_server.create_database()
+    _migrate(Settings(data=str(session_folder), database=url))
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with the schema and nothing in it, dropped after the test."""
+    url = postgres_server.create_database(postgres_template)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(session_folder: Path) -> Path:
+    """A SQLite file with the schema, to be copied."""
+    folder = session_folder / "migrated"
+    _migrate(Settings(data=str(folder)))
+    return folder / "roadstead.db"
+
+
+def _migrate(settings: Settings) -> None:
+    async def migrate() -> None:
+        await (await connect(settings)).close()
+
+    asyncio.run(migrate())
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,9 +18,11 @@ pytest.register_assert_rewrite("tests.contracts.job_queue")
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Settings that name an empty database."""
-    url: str = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    return Settings(data=str(tmp_path), database=url)
+    """Settings that name a database with the schema and nothing in it."""
+    if request.param == "postgresql":
+        return Settings(data=str(tmp_path), database=request.getfixturevalue("postgres_url"))
+    shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "roadstead.db")
+    return Settings(data=str(tmp_path))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.config import Settings
-from roadstead.metadata.database import Database, connect
+from roadstead.metadata.database import Database
 from roadstead.metadata.postgresql import PostgresqlDatabase
 from roadstead.metadata.schema import load, metadata
 from roadstead.metadata.sqlite import SqliteDatabase
@@ -23,28 +22,14 @@ pytest.register_assert_rewrite("tests.contracts.database")
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings that name an empty database, without a schema."""
-    url: str = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    url: str = request.getfixturevalue("bare_postgres_url") if request.param == "postgresql" else ""
     return Settings(data=str(tmp_path), database=url)
 
 
-async def _migrate(settings: Settings) -> None:
-    await (await connect(settings)).close()
-
-
 @pytest.fixture(scope="session")
-def migrated_file(session_folder: Path) -> Path:
-    """A SQLite file with the schema, to be copied."""
-    folder = session_folder / "migrated"
-    asyncio.run(_migrate(Settings(data=str(folder))))
-    return folder / "roadstead.db"
-
-
-@pytest.fixture(scope="session")
-def migrated_url(postgres_server: PostgresServer, session_folder: Path) -> str:
+def migrated_url(postgres_server: PostgresServer, postgres_template: str) -> str:
     """A PostgreSQL database with the schema, which every test leaves empty."""
-    url = postgres_server.create_database()
-    asyncio.run(_migrate(Settings(data=str(session_folder), database=url)))
-    return url
+    return postgres_server.create_database(postgres_template)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -99,11 +99,11 @@ async def test_on_sqlite_the_models_are_what_the_migrations_make(tmp_path: Path)
 
 
 async def test_on_postgresql_the_models_are_what_the_migrations_make(
-    tmp_path: Path, postgres_url: str, other_postgres_url: str
+    tmp_path: Path, bare_postgres_url: str, other_postgres_url: str
 ) -> None:
-    await (await connect(Settings(data=str(tmp_path), database=postgres_url))).close()
+    await (await connect(Settings(data=str(tmp_path), database=bare_postgres_url))).close()
     load()
-    migrated = await postgresql_schema(postgres_url, create=False)
+    migrated = await postgresql_schema(bare_postgres_url, create=False)
     modelled = await postgresql_schema(other_postgres_url, create=True)
     for name, rows in modelled.items():
         assert migrated[name] == rows, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from roadstead.metadata.database import connect
 from roadstead.metadata.postgresql import PostgresqlDatabase
 from tests.metadata.scene import NOW
 from tests.metadata.test_plans import AUDIT_SEARCHES
+from tests.servers.postgres import PostgresServer
 
 ROWS = 30_000
 FILL = f"""
@@ -29,14 +31,27 @@ FROM generate_series(1, {ROWS}) AS n
 """
 
 
-@pytest.fixture
-async def database(postgres_url: str, tmp_path: Path) -> AsyncIterator[PostgresqlDatabase]:
+@pytest.fixture(scope="module")
+def filled(postgres_server: PostgresServer, postgres_template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database with many entries, whose statistics are up to date."""
-    database = await connect(Settings(data=str(tmp_path), database=postgres_url))
+    url = postgres_server.create_database(postgres_template)
+
+    async def fill() -> None:
+        database = await connect(Settings(data=str(tmp_path_factory.mktemp("filled")), database=url))
+        async with database.write() as tx:
+            await tx.run(sa.text(FILL))
+            await tx.run(sa.text("ANALYZE audit_entries"))
+        await database.close()
+
+    asyncio.run(fill())
+    return url
+
+
+@pytest.fixture
+async def database(filled: str, tmp_path: Path) -> AsyncIterator[PostgresqlDatabase]:
+    """That database, in which tests only read."""
+    database = await connect(Settings(data=str(tmp_path), database=filled))
     assert isinstance(database, PostgresqlDatabase)
-    async with database.write() as tx:
-        await tx.run(sa.text(FILL))
-        await tx.run(sa.text("ANALYZE audit_entries"))
     yield database
     await database.close()
 

@@ -32,10 +32,10 @@ class PostgresServer:
         """The address of one database as the product's settings want it."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
+    def create_database(self, template: str = "") -> str:
+        """The URL of a new database: empty, or a copy of the one of that URL, to which nobody is connected."""
         name = f"test_{next(self._numbers)}"
-        self._run("createdb", name)
+        self._run("createdb", *(["--template", template.rpartition("/")[2]] if template else []), name)
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
