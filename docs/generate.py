@@ -98,7 +98,7 @@ def _subclasses(kind: type[errors.AppError]) -> Iterator[type[errors.AppError]]:
 
 def commands_page() -> str:
     """All commands with their arguments, options and examples."""
-    root = get_command(app)
+    root = get_command(app())
     lines = [
         MADE,
         "# Commands",

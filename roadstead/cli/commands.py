@@ -2,69 +2,65 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import roadstead
-from roadstead.cli import (
-    access,
-    access_keys,
-    audit,
-    call,
-    credentials,
-    events,
-    groups,
-    instances,
-    jobs,
-    namespaces,
-    networks,
-    policies,
-    repositories,
-    serve,
-    service_accounts,
-    storage,
-    tags,
-    tls,
-    triggers,
-    users,
-    worker,
-)
 from roadstead.cli.options import Options
 
-app = typer.Typer(
-    name="roadstead",
-    help="A self-hosted container registry.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    epilog="The options --data, --config, --instance, --server, --key and --json may also stand after a command.",
-)
-app.command("serve")(serve.serve)
-app.command("call", epilog="Example: roadstead call DescribeImages NamespaceName=prod RepositoryName=web Limit=20")(
-    call.call
-)
-app.command("login", epilog="Example: roadstead login https://registry.example.com --key AKID3f9k2m")(call.login)
-app.command("logout", epilog="Example: roadstead logout")(call.logout)
-app.add_typer(instances.commands, name="instance")
-app.add_typer(namespaces.commands, name="namespace")
-app.add_typer(credentials.commands, name="credential")
-app.add_typer(repositories.commands, name="repository")
-app.add_typer(tags.commands, name="tag")
-app.add_typer(networks.commands, name="network")
-app.add_typer(tls.commands, name="tls")
-app.add_typer(storage.commands, name="storage")
-app.add_typer(groups.commands, name="group")
-app.add_typer(policies.commands, name="policy")
-app.command("can-i", epilog="Example: roadstead can-i alice pull shop/frontend")(access.can_i)
-app.add_typer(users.commands, name="user")
-app.add_typer(access_keys.commands, name="key")
-app.add_typer(service_accounts.commands, name="serviceaccount")
-app.add_typer(triggers.commands, name="trigger")
-app.add_typer(audit.commands, name="audit")
-app.add_typer(events.commands, name="events")
-app.add_typer(jobs.commands, name="job")
-app.command("worker", epilog="Example: roadstead worker --data /srv/registry")(worker.worker)
+# Each group's module, and each single command's with its example. A module is imported, and its commands are put
+# together, only when they are asked for: all of them would take longer than what most commands do.
+_GROUPS = {
+    "instance": "instances",
+    "namespace": "namespaces",
+    "credential": "credentials",
+    "repository": "repositories",
+    "tag": "tags",
+    "network": "networks",
+    "tls": "tls",
+    "storage": "storage",
+    "group": "groups",
+    "policy": "policies",
+    "user": "users",
+    "key": "access_keys",
+    "serviceaccount": "service_accounts",
+    "trigger": "triggers",
+    "audit": "audit",
+    "events": "events",
+    "job": "jobs",
+}
+_SINGLE = {
+    "serve": ("serve", "serve", None),
+    "call": ("call", "call", "roadstead call DescribeImages NamespaceName=prod RepositoryName=web Limit=20"),
+    "login": ("call", "login", "roadstead login https://registry.example.com --key AKID3f9k2m"),
+    "logout": ("call", "logout", "roadstead logout"),
+    "can-i": ("access", "can_i", "roadstead can-i alice pull shop/frontend"),
+    "worker": ("worker", "worker", None),
+}
+
+
+def app(word: str = "") -> typer.Typer:
+    """The command line: all of it, or only the command or group of that name."""
+    made = typer.Typer(
+        name="roadstead",
+        help="A self-hosted container registry.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        epilog="The options --data, --config, --instance, --server, --key and --json may also stand after a command.",
+        callback=shared,
+    )
+    whole = word not in _GROUPS and word not in _SINGLE
+    for name, (module, function, example) in _SINGLE.items():
+        if whole or word == name:
+            epilog = f"Example: {example}" if example else None
+            made.command(name, epilog=epilog)(getattr(import_module(f"roadstead.cli.{module}"), function))
+    for name, module in _GROUPS.items():
+        if whole or word == name:
+            made.add_typer(import_module(f"roadstead.cli.{module}").commands, name=name)
+    return made
 
 
 def _version(wanted: bool) -> None:
@@ -73,7 +69,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def shared(
     context: typer.Context,
     data: Annotated[str | None, typer.Option(help="Data folder of the registry.")] = None,

@@ -49,12 +49,23 @@ def run(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(start(**plain))
         from roadstead.cli.commands import app
 
-        app(words)
+        app(command(words))(words)
     except AppError as error:
         from roadstead.cli.failures import failure
 
         print(failure(error, as_json="--json" in words), file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def command(words: Sequence[str]) -> str:
+    """The first word that is no shared option and no value of one; empty when there is none."""
+    remaining = iter(words)
+    for word in remaining:
+        if word in _SHARED_VALUES:
+            next(remaining, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def plain_serve(words: Sequence[str]) -> dict[str, str] | None:

@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 import roadstead
 from roadstead.app import open_context
 from roadstead.cli.commands import app
-from roadstead.cli.main import hoist, plain_serve
+from roadstead.cli.main import command, hoist, plain_serve
 from roadstead.config import Settings
 from roadstead.services.accounts import InitialCredentials, first_start
 from roadstead.services.context import Context
@@ -57,6 +57,21 @@ def test_shared_options_may_stand_anywhere(arguments: str, expected: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", ""),
+        ("namespace list", "namespace"),
+        ("--data audit namespace list", "namespace"),
+        ("--json --data=audit namespace", "namespace"),
+        ("--help", ""),
+        ("--data", ""),
+    ],
+)
+def test_the_command_is_the_first_word_that_is_no_option(words: str, expected: str) -> None:
+    assert command(words.split()) == expected
+
+
+@pytest.mark.parametrize(
     ("arguments", "options"),
     [
         ("serve", {}),
@@ -87,7 +102,7 @@ def command_lines(command: object, *path: str) -> Iterator[tuple[str, ...]]:
             yield from command_lines(each, *path, name)
 
 
-_COMMANDS = list(command_lines(typer.main.get_command(app)))
+_COMMANDS = list(command_lines(typer.main.get_command(app())))
 
 
 def test_these_are_all_commands() -> None:
