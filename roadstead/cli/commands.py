@@ -38,7 +38,7 @@ _SINGLE = {
     "login": ("call", "login", "roadstead login https://registry.example.com --key AKID3f9k2m"),
     "logout": ("call", "logout", "roadstead logout"),
     "can-i": ("access", "can_i", "roadstead can-i alice pull shop/frontend"),
-    "worker": ("worker", "worker", None),
+    "worker": ("worker", "worker", "roadstead worker --data /srv/registry"),
 }
 
 
