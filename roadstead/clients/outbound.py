@@ -12,7 +12,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -30,6 +32,8 @@ _MOST_REDIRECTS = 3
 _AGENT = f"roadstead/{roadstead.__version__}"
 # Each call has a limit of its own, which is shorter.
 _CALL_SECONDS = 300
+# Names asked for at once.
+_RESOLVING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,33 @@ class Answer:
     body: bytes
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of the host, in the system's order of preference; raises OSError when it has none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+class Names:
+    """Asks the system for addresses, in threads of its own: name servers that do not answer hold up nothing else."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """The addresses of the host, in the system's order of preference; raises OSError when it has none."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_RESOLVING, thread_name_prefix="resolve")
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    def close(self) -> None:
+        """Nothing is asked any more, and nothing waited for."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Outbound:
     """Calls to other hosts. The HTTP library is loaded with the first call: most processes never make one."""
 
-    def __init__(self, rules: Rules, resolve: Resolve = resolve) -> None:
+    def __init__(self, rules: Rules, resolve: Resolve | None = None) -> None:
         self._rules = rules
-        self._resolve = resolve
+        self._names = Names()
+        self._resolve = resolve or self._names.resolve
         self._destinations = Destinations.of(rules.allow)
         self._client: httpx2.AsyncClient | None = None
 
@@ -89,6 +108,7 @@ class Outbound:
 
     async def close(self) -> None:
         """Every connection is closed."""
+        self._names.close()
         if self._client is not None:
             await self._client.aclose()
 

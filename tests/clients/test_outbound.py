@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -75,6 +78,28 @@ async def test_of_several_addresses_only_those_admitted_are_tried(other: Web) ->
     client = Outbound(Rules(allow=LOCAL), resolve)
     assert (await client.ask("GET", f"http://both.test:{other.port}/")).status == 200
     await client.close()
+
+
+async def test_name_servers_that_do_not_answer_hold_up_nothing_else(
+    outbound: Outbound, other: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, real = threading.Event(), socket.getaddrinfo
+
+    def slow(host: str, *more: Any, **options: Any) -> Any:
+        if host.endswith(".test"):
+            let_go.wait(20)
+            raise OSError("nobody answers")
+        return real(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    asking = [asyncio.create_task(outbound.ask("GET", f"http://n{number}.test/")) for number in range(12)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert (await outbound.ask("GET", f"http://localhost:{other.port}/")).status == 200
+        assert await asyncio.to_thread(lambda: "done") == "done"
+    assert not any(task.done() for task in asking)
+    let_go.set()
+    assert {type(each) for each in await asyncio.gather(*asking, return_exceptions=True)} == {OutboundFailed}
 
 
 async def test_a_name_without_an_address(outbound: Outbound) -> None:

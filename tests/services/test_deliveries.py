@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from roadstead.app import worker
 from roadstead.config import Triggers
 from roadstead.jobs.queue import NoArguments
 from roadstead.metadata.schema.jobs import jobs
@@ -34,6 +35,18 @@ from tests.jobs.bench import FakeClock
 async def ctx(folder: Path, clock: FakeClock) -> AsyncIterator[Context]:
     """A Context that may call this host."""
     async with open_test_context(folder, clock, **receivers.SETTINGS) as ctx:
+        yield ctx
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def both(
+    request: pytest.FixtureRequest, folder: Path, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Context]:
+    """The same over each database, for what locks decide."""
+    chosen = dict(receivers.SETTINGS)
+    if request.param == "postgresql":
+        folder, chosen["database"] = tmp_path / "other", request.getfixturevalue("postgres_url")
+    async with open_test_context(folder, clock, **chosen) as ctx:
         yield ctx
 
 
@@ -110,7 +123,8 @@ async def test_of_several_deleted_tags_those_that_match_are_told(ctx: Context, w
     assert "date_created" not in body["event_data"]["repository"]
 
 
-async def test_deliveries_of_a_repository_are_in_order_and_each_comes_once(ctx: Context, web: Web) -> None:
+async def test_deliveries_of_a_repository_are_in_order_and_each_comes_once(both: Context, web: Web) -> None:
+    ctx = both
     await create(ctx, web.url)
     for round_ in range(5):
         await push(ctx, "first", f"a{round_}")
@@ -154,8 +168,9 @@ async def test_an_answer_that_is_no_success_is_tried_again_with_the_same_id(
     assert "content-length: 9" in tried.attempts[1].answer
 
 
-async def test_a_message_that_the_receiver_refuses_steps_aside(ctx: Context, web: Web, clock: FakeClock) -> None:
+async def test_a_message_that_the_receiver_refuses_steps_aside(both: Context, web: Web, clock: FakeClock) -> None:
     """Decision 0017: its lane waits for a few attempts, then goes on without it; it is tried on by itself."""
+    ctx = both
     await create(ctx, web.url)
     web.handlers["/"] = failing(lambda body: tag_of(body) == "bad")
     await push(ctx, "web", "1", "bad", "2", "3")
@@ -201,6 +216,34 @@ async def test_a_silent_receiver_is_asked_less_and_less_and_slows_no_other(
         assert len(away.asked) <= 4 * 14
 
 
+async def test_while_one_receiver_never_answers_others_are_told(ctx: Context, web: Web) -> None:
+    let_go, heard = asyncio.Event(), asyncio.Queue[str]()
+
+    async def hangs(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await heard.put("hangs")
+        await let_go.wait()
+        await says(200)(asked, writer)
+
+    async def answers(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await says(200)(asked, writer)
+        await heard.put("answers")
+
+    async with receiver() as away:
+        away.handlers["/"], web.handlers["/"] = hangs, answers
+        await create(ctx, away.url, name="away")
+        await create(ctx, web.url, name="there")
+        for number in range(6):
+            await push(ctx, f"repository{number}", "1")
+        jobs_of_both = worker(ctx)
+        working = asyncio.create_task(jobs_of_both.run())
+        async with asyncio.timeout(15):
+            told_ = sorted([await heard.get() for _ in range(10)])
+        assert told_ == ["answers"] * 6 + ["hangs"] * 4, "at most so many at once, by triggers.concurrency"
+        let_go.set()
+        jobs_of_both.stop()
+        await working
+
+
 async def test_after_a_day_a_delivery_is_given_up_and_its_trigger_marked(
     ctx: Context, web: Web, clock: FakeClock
 ) -> None:
@@ -208,7 +251,7 @@ async def test_after_a_day_a_delivery_is_given_up_and_its_trigger_marked(
     web.handlers["/"] = failing(lambda body: tag_of(body) == "1", 503)
     await push(ctx, "web", "1", "2")
     began = clock.now
-    await pass_time(ctx, clock, 23 * 3600, step=600)
+    await pass_time(ctx, clock, 23 * 3600, step=3600)
     assert await states(ctx) == ["pending", "pending"]
     shown = await call(ctx, triggers.describe_webhook_trigger, namespace="library")
     assert shown.triggers[0].failing_since is None
@@ -218,7 +261,7 @@ async def test_after_a_day_a_delivery_is_given_up_and_its_trigger_marked(
     assert shown.triggers[0].failing_since is None, "what came after it got through"
     await push(ctx, "web", "1")
     second = clock.now
-    await pass_time(ctx, clock, 26 * 3600, step=900)
+    await pass_time(ctx, clock, 26 * 3600, step=3600)
     shown = await call(ctx, triggers.describe_webhook_trigger, namespace="library")
     assert shown.triggers[0].failing_since == second and second > began
     web.handlers["/"] = says(200)
