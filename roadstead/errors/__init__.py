@@ -24,7 +24,9 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── UploadInvalid       400  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   │   └── RangeInvalid    416  InvalidParameter                     BLOB_UPLOAD_INVALID
     │   ├── ManifestInvalid     400  InvalidParameter                     MANIFEST_INVALID
-    │   │   └── ManifestTooLarge 413 RequestSizeLimitExceeded             MANIFEST_INVALID
+    │   │   ├── ManifestTooLarge 413 RequestSizeLimitExceeded             MANIFEST_INVALID
+    │   │   └── ChartInvalid    400  InvalidParameter.ErrorTcrInvalidParameter MANIFEST_INVALID
+    │   │       └── ChartTooLarge 413 RequestSizeLimitExceeded            MANIFEST_INVALID
     │   └── ReferenceUnknown    404  ResourceNotFound.TcrResourceNotFound MANIFEST_BLOB_UNKNOWN
     ├── NotAuthenticated        401  AuthFailure                          UNAUTHORIZED
     │   ├── LoginNeeded         401  AuthFailure                          UNAUTHORIZED
@@ -47,6 +49,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── PolicyUnknown       404  ResourceNotFound.PolicyIdNotFound    NAME_UNKNOWN
     │   ├── GroupUnknown        404  ResourceNotFound.GroupNotExist       NAME_UNKNOWN
     │   ├── AccountUnknown      404  ResourceNotFound.UserNotExist        NAME_UNKNOWN
+    │   ├── ChartUnknown        404  ResourceNotFound.TcrResourceNotFound MANIFEST_UNKNOWN
     │   ├── ManifestUnknown     404  ResourceNotFound.TcrResourceNotFound MANIFEST_UNKNOWN
     │   ├── OperationUnknown    404  InvalidAction                        NAME_UNKNOWN
     │   ├── ServiceUnknown      404  NoSuchProduct                        NAME_UNKNOWN
@@ -57,6 +60,7 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     ├── Conflict                409  FailedOperation.ErrorTcrResourceConflict DENIED
     │   ├── LimitReached        409  LimitExceeded                        DENIED
     │   ├── AlreadyExists
+    │   │   ├── ChartExists
     │   │   └── InstanceNameTaken 409 InvalidParameter.ErrorNameExists    DENIED
     │   ├── InstanceNotRunning  409  ResourceInsufficient.ErrorInstanceNotRunning DENIED
     │   ├── OperationRefused    409  OperationDenied                      DENIED
@@ -95,6 +99,8 @@ from roadstead.errors.condition import (
 from roadstead.errors.requests import (
     BlobTooLarge,
     CertificateInvalid,
+    ChartInvalid,
+    ChartTooLarge,
     DigestInvalid,
     ForwardingInvalid,
     InstanceNameIllegal,
@@ -123,6 +129,8 @@ from roadstead.errors.state import (
     AccountUnknown,
     AlreadyExists,
     BlobUnknown,
+    ChartExists,
+    ChartUnknown,
     Conflict,
     CredentialUnknown,
     GroupUnknown,
@@ -160,6 +168,10 @@ __all__ = [
     "BlobTooLarge",
     "BlobUnknown",
     "CertificateInvalid",
+    "ChartExists",
+    "ChartInvalid",
+    "ChartTooLarge",
+    "ChartUnknown",
     "Conflict",
     "CredentialUnknown",
     "Detail",

@@ -135,6 +135,18 @@ class ManifestTooLarge(ManifestInvalid):
     cloud, status = "RequestSizeLimitExceeded", 413
 
 
+class ChartInvalid(ManifestInvalid):
+    """A chart cannot be accepted: its archive, its Chart.yaml, or its name or version; the message says what."""
+
+    cloud = "InvalidParameter.ErrorTcrInvalidParameter"
+
+
+class ChartTooLarge(ChartInvalid):
+    """A chart is over a limit: its archive, what it unpacks to, or one of its files."""
+
+    cloud, status = "RequestSizeLimitExceeded", 413
+
+
 class ReferenceUnknown(InvalidInput):
     """A manifest names blobs or manifests that its repository does not hold."""
 

@@ -70,6 +70,12 @@ class ManifestUnknown(NotFound):
     cloud, oci = "ResourceNotFound.TcrResourceNotFound", "MANIFEST_UNKNOWN"
 
 
+class ChartUnknown(NotFound):
+    """No such chart, version of it, or file in it."""
+
+    cloud, oci = "ResourceNotFound.TcrResourceNotFound", "MANIFEST_UNKNOWN"
+
+
 class BlobUnknown(NotFound):
     """No such blob in the repository."""
 
@@ -125,6 +131,12 @@ class LimitReached(Conflict):
 
     cloud = "LimitExceeded"
     remedy = "Delete or disable what is not needed any more."
+
+
+class ChartExists(AlreadyExists):
+    """The chart has that version already, with other content."""
+
+    remedy = "Raise the version, or upload with force."
 
 
 class InstanceNameTaken(AlreadyExists):
