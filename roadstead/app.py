@@ -31,6 +31,7 @@ from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import Database, connect
 from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, networks, single_sign_on
+from roadstead.services.chart_indexes import ChartIndexes
 from roadstead.services.context import Context
 from roadstead.services.event_feed import EventFeed
 from roadstead.services.expected_pulls import ExpectedPulls
@@ -136,6 +137,7 @@ async def _context(
         instances=InstanceDirectory(database, settings),
         proxies=proxies,
         recent=Recent(),
+        charts=ChartIndexes(),
         admissions=Admissions(),
         rights=RightsMemory(),
         key_uses=KeyUses(),

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from roadstead.config.sections import (
     Audit,
+    Charts,
     Client,
     Collection,
     Events,
@@ -108,6 +109,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Workers = msgspec.field(default_factory=Workers)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     triggers: Triggers = msgspec.field(default_factory=Triggers)
+    charts: Charts = msgspec.field(default_factory=Charts)
     client: Client = msgspec.field(default_factory=Client)
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     oidc: Oidc = msgspec.field(default_factory=Oidc)

@@ -252,6 +252,26 @@ class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
     most: Annotated[int, says("Most triggers of one instance", ge=1)] = 500
 
 
+class Charts(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a Helm chart may be."""
+
+    archive_bytes: Annotated[int, says("Largest archive of a chart accepted, in bytes", ge=1024)] = 20 * MIB
+    content_bytes: Annotated[
+        int, says("Most bytes that an archive may unpack to; helm itself takes no more", ge=1024)
+    ] = 100 * MIB
+    file_bytes: Annotated[
+        int, says("Largest file in an archive, in bytes; helm itself takes no larger one", ge=1024)
+    ] = 5 * MIB
+    entries: Annotated[int, says("Most entries that an archive may have", ge=1)] = 10_000
+    overwrite: Annotated[
+        bool,
+        says(
+            "Let an upload to the chart repository replace a version that is there with other content, "
+            "without being forced to (`helm cm-push --force`)"
+        ),
+    ] = False
+
+
 class Client(Struct, frozen=True, forbid_unknown_fields=True):
     """Where commands go, when not to the registry on this machine."""
 

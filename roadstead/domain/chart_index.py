@@ -92,20 +92,23 @@ class ChartIndex:
     _leaves: list[_Leaf] = field(default_factory=list)
     # The first key of each leaf, in order.
     _firsts: list[Key] = field(default_factory=list)
+    _bytes: int = 0
 
     @property
     def size(self) -> int:
-        """About how many bytes the index keeps in memory."""
-        return sum(len(line) for leaf in self._leaves for line in leaf.lines) * 5 // 2
+        """About how many bytes the index keeps in memory: lines, leaves, the document and what is compressed."""
+        return self._bytes * 7 // 2
 
     def put(self, at: Key, line: bytes) -> None:
         """The version is in the index, with that line."""
         leaf = self._leaf(at)
+        self._bytes += len(line)
         if leaf is None:
             self._insert(0, _Leaf([at], [line]))
             return
         place = bisect_left(leaf.keys, at)
         if place < len(leaf.keys) and leaf.keys[place] == at:
+            self._bytes -= len(leaf.lines[place])
             leaf.lines[place] = line
         else:
             leaf.keys.insert(place, at)
@@ -118,6 +121,7 @@ class ChartIndex:
         if leaf is None or at not in leaf.keys:
             return
         place = leaf.keys.index(at)
+        self._bytes -= len(leaf.lines[place])
         del leaf.keys[place], leaf.lines[place]
         self._settle(leaf)
 

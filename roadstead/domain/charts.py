@@ -207,7 +207,7 @@ class Parts:
 
 def is_chart(manifest: Manifest) -> bool:
     """Whether the manifest is that of a chart."""
-    return manifest.config is not None and manifest.config.media_type == CONFIG_TYPE
+    return manifest.referrer_type == CONFIG_TYPE and manifest.config is not None
 
 
 def parts(manifest: Manifest) -> Parts:
@@ -264,6 +264,31 @@ def _descriptor(data: bytes, media_type: str) -> dict[str, object]:
     return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}
 
 
+_SIGNED = re.compile(r"^ {1,8}(\S{1,300}): sha256:([0-9a-f]{64})\s*$", re.MULTILINE)
+
+
+def signed_files(provenance: bytes) -> dict[str, str]:
+    """The files that a provenance file vouches for, with their digests; raises ChartInvalid when it is none.
+
+    Whether the signature holds is for those to say who have the key: `helm verify`.
+    """
+    if not provenance.lstrip().startswith(b"-----BEGIN PGP SIGNED MESSAGE-----"):
+        raise ChartInvalid("the provenance file is no PGP signed message")
+    try:
+        found = dict(_SIGNED.findall(provenance.decode()))
+    except UnicodeDecodeError as error:
+        raise ChartInvalid("the provenance file is not UTF-8") from error
+    if not found:
+        raise ChartInvalid("the provenance file names no file and digest")
+    return found
+
+
+def check_provenance(provenance: bytes, chart: Chart, digest: Digest) -> None:
+    """Returns when the provenance file vouches for that archive of the chart; raises ChartInvalid."""
+    if signed_files(provenance).get(chart.file) != digest.hex:
+        raise ChartInvalid(f"the provenance file does not vouch for {chart.file} with {digest}")
+
+
 def index_line(chart: Chart, digest: str, created: str) -> bytes:
     """The version's line in the index; `digest` is that of the archive, as `sha256:…`."""
     entry = msgspec.to_builtins(chart.metadata)
@@ -307,3 +332,22 @@ def is_shown(path: str) -> bool:
 def is_compared(path: str) -> bool:
     """Whether the difference of two versions shows the file: Chart.yaml, values, their schema and templates."""
     return path in {_CHART_FILE, _VALUES, _SCHEMA} or path.startswith(("templates/", "crds/"))
+
+
+def flattened(values: str) -> dict[str, Any]:
+    """The default values by their paths, as `image.tag`; empty when they do not parse."""
+    try:
+        loaded = read_yaml(values.encode(), _VALUES)
+    except ChartInvalid:
+        return {}
+    found: dict[str, Any] = {}
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict) and value:
+            for name, each in value.items():
+                walk(each, f"{path}.{name}" if path else name)
+        elif path:
+            found[path] = value
+
+    walk(loaded, "")
+    return found

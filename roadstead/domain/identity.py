@@ -26,6 +26,7 @@ class Door(StrEnum):
     """Where a request came in."""
 
     REGISTRY = "registry"
+    CHARTS = "charts"
     TOKEN = "token"  # noqa: S105
     ACTIONS = "actions"
     API = "api"

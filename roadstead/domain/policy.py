@@ -23,6 +23,9 @@ class Action(StrEnum):
     DELETE = "tcr:DeleteImage"
     LIST = "tcr:DescribeRepositories"
     CREATE_NAMESPACE = "tcr:CreateNamespace"
+    CHART_PULL = "tcr:DescribeHelmCharts"
+    CHART_PUSH = "tcr:CreateHelmChart"
+    CHART_DELETE = "tcr:DeleteHelmChart"
 
 
 # The word of a token scope that stands for each action.
@@ -32,6 +35,9 @@ SCOPE_WORD = {
     Action.CREATE: "push",
     Action.CREATE_NAMESPACE: "push",
     Action.DELETE: "delete",
+    Action.CHART_PULL: "pull",
+    Action.CHART_PUSH: "push",
+    Action.CHART_DELETE: "delete",
 }
 
 

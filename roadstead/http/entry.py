@@ -23,6 +23,7 @@ from roadstead.errors import AppError
 from roadstead.http import (
     actions,
     api,
+    charts,
     console,
     event_stream,
     health,
@@ -34,7 +35,15 @@ from roadstead.http import (
     token,
     welcome,
 )
-from roadstead.http.errors import fault, render_action, render_oci, render_page, render_problem, unknown_path
+from roadstead.http.errors import (
+    fault,
+    render_action,
+    render_chart,
+    render_oci,
+    render_page,
+    render_problem,
+    unknown_path,
+)
 from roadstead.http.exchange import Exchange
 from roadstead.services.access import admit_client
 from roadstead.services.context import Context
@@ -135,6 +144,7 @@ async def _nowhere(exchange: Exchange) -> None:
 
 
 _REGISTRY = _Door(identity.Door.REGISTRY, oci.serve, oci.refuse)
+_CHARTS = _Door(identity.Door.CHARTS, charts.serve, render_chart)
 _TOKEN = _Door(identity.Door.TOKEN, token.serve, render_oci)
 _API = _Door(identity.Door.API, api.serve, render_problem)
 _EVENTS = _Door(identity.Door.API, event_stream.serve, render_problem)
@@ -153,6 +163,8 @@ def _door(scope: Scope) -> _Door:
     path: str = scope["path"]
     if path.startswith("/v2/") or path == "/v2":
         return _REGISTRY
+    if path.startswith(charts.PATHS):
+        return _CHARTS
     if path.startswith(single_sign_on.PATH):
         return _SINGLE_SIGN_ON
     if path == session.PATH or path.startswith(f"{session.PATH}/"):

@@ -81,6 +81,15 @@ async def render_oci(exchange: Exchange, error: AppError, *, scope: str = "") ->
     await exchange.answer(error.status, headers, oci_body(exchange, error))
 
 
+async def render_chart(exchange: Exchange, error: AppError) -> None:
+    """The error has been sent as chart repositories tell it and helm's clients print it."""
+    note(exchange, error)
+    headers: Headers = [JSON, *_headers_of(error)]
+    if isinstance(error, NotAuthenticated):
+        headers.append((b"www-authenticate", b'Basic realm="charts", charset="UTF-8"'))
+    await exchange.answer(error.status, headers, msgspec.json.encode({"error": error.message}))
+
+
 async def render_page(exchange: Exchange, error: AppError) -> None:
     """The error has been told to a person in a browser, as plain text."""
     note(exchange, error)

@@ -22,14 +22,16 @@ async def get_manifest(exchange: Exchange, name: RepositoryName, reference: str)
     """Distribution-spec "Pulling manifests"."""
     _check_reference(name, reference)
     accept, condition = exchange.header(b"accept"), exchange.header(b"if-none-match")
-    stored, body = await images.pull(exchange.ctx, exchange.asker, name, reference, accept, condition)
+    client = exchange.header(b"user-agent")
+    stored, body = await images.pull(exchange.ctx, exchange.asker, name, reference, accept, condition, client)
     await exchange.answer(304 if body is None else 200, _manifest_headers(stored), body or b"")
 
 
 async def head_manifest(exchange: Exchange, name: RepositoryName, reference: str) -> None:
     """Distribution-spec "Checking if content exists in the registry"."""
     _check_reference(name, reference)
-    stored = await images.head(exchange.ctx, exchange.asker, name, reference, exchange.header(b"accept"))
+    accept, client = exchange.header(b"accept"), exchange.header(b"user-agent")
+    stored = await images.head(exchange.ctx, exchange.asker, name, reference, accept, client)
     condition = exchange.header(b"if-none-match")
     status = 304 if condition and images.matches(condition, stored.digest) else 200
     await exchange.answer(status, _manifest_headers(stored), length=stored.size)

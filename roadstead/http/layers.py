@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from roadstead.blobs.store import Body, LocalFile, Redirect, Sink
+from roadstead.blobs.store import BlobStore, Body, LocalFile, Redirect, Sink
 from roadstead.domain.reference import Digest, RepositoryName
 from roadstead.errors import AppError, BlobUnknown, DigestInvalid, RangeInvalid, UploadInvalid
 from roadstead.http.bodies import request_body, send_file
 from roadstead.http.exchange import Exchange, Headers
 from roadstead.http.ranges import requested_range
+from roadstead.metadata.access import StoredBlob
 from roadstead.metadata.layers import Upload
 from roadstead.services import layers
 from roadstead.services.images import matches
@@ -21,8 +22,14 @@ _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d+|\*))
 
 async def get_blob(exchange: Exchange, name: RepositoryName, digest: str) -> None:
     """Distribution-spec "Pulling blobs", with Range (RFC 9110 section 14) and conditional requests."""
-    store, key, blob = await layers.find(exchange.ctx, exchange.asker, name, Digest.parse(digest))
-    headers = _blob_headers(digest)
+    found = await layers.find(exchange.ctx, exchange.asker, name, Digest.parse(digest))
+    await send_blob(exchange, found, _blob_headers(digest))
+
+
+async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob], headers: Headers) -> None:
+    """The blob has been sent, or the part of it that was asked for, or where it is, or that it is known."""
+    store, key, blob = found
+    digest = str(blob.digest)
     if matches(exchange.header(b"if-none-match"), digest):
         await exchange.answer(304, headers)
         return

@@ -54,6 +54,8 @@ class StoredManifest:
     digest: str
     media_type: str
     size: int
+    # What kind of artifact it is: its artifactType, or else the media type of its config.
+    artifact_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ async def look_up(
         return facts, None
     if target is Target.BLOB:
         return facts, StoredBlob(row[10], Digest.parse(wanted), row[11], row[12])
-    return facts, StoredManifest(row[10], row[11], row[12], row[13])
+    return facts, StoredManifest(row[10], row[11], row[12], row[13], row[14])
 
 
 def visible_link(now: Any) -> sa.ColumnElement[bool]:
@@ -158,7 +160,7 @@ def _statement(target: Target) -> Prepared:
 
 def _join_target(source: sa.Join, target: Target) -> tuple[sa.Join, list[Any]]:
     wanted: sa.BindParameter[str] = sa.bindparam("wanted")
-    shown = [manifests.c.id, manifests.c.digest, manifests.c.media_type, manifests.c.size]
+    shown = [manifests.c[name] for name in ("id", "digest", "media_type", "size", "artifact_type")]
     if target is Target.TAG:
         source = source.outerjoin(
             tags, sa.and_(tags.c.repository_id == repositories.c.id, tags.c.name == wanted)

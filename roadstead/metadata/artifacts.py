@@ -99,7 +99,9 @@ async def stored_manifest(tx: Tx, repository_id: int, digest: str) -> StoredMani
     """The repository's manifest of that digest, without its bytes."""
     c = manifests.c
     row = await tx.one(
-        sa.select(c.id, c.digest, c.media_type, c.size).where(c.repository_id == repository_id, c.digest == digest)
+        sa.select(c.id, c.digest, c.media_type, c.size, c.artifact_type).where(
+            c.repository_id == repository_id, c.digest == digest
+        )
     )
     return None if row is None else StoredManifest(*row)
 
@@ -244,6 +246,24 @@ async def tag_target(tx: Tx, repository_id: int, name: str) -> tuple[int, str] |
         .where(tags.c.repository_id == repository_id, tags.c.name == name)
     )
     return None if row is None else (row.id, row.digest)
+
+
+async def tagged(tx: Tx, repository_id: int, name: str) -> StoredManifest | None:
+    """The manifest that the tag stands for, without its bytes."""
+    c = manifests.c
+    row = await tx.one(
+        sa.select(c.id, c.digest, c.media_type, c.size, c.artifact_type)
+        .join(tags, tags.c.manifest_id == c.id)
+        .where(tags.c.repository_id == repository_id, tags.c.name == name)
+    )
+    return None if row is None else StoredManifest(*row)
+
+
+async def manifest_by_id(tx: Tx, manifest_id: int) -> StoredManifest | None:
+    """The manifest, without its bytes."""
+    c = manifests.c
+    row = await tx.one(sa.select(c.id, c.digest, c.media_type, c.size, c.artifact_type).where(c.id == manifest_id))
+    return None if row is None else StoredManifest(*row)
 
 
 async def remove_tag(tx: Tx, repository_id: int, name: str) -> bool:

@@ -14,6 +14,7 @@ from roadstead.config import Settings
 from roadstead.domain.proxies import Proxies
 from roadstead.jobs.queue import JobTable
 from roadstead.metadata.database import Database
+from roadstead.services.chart_indexes import ChartIndexes
 from roadstead.services.event_feed import EventFeed
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
@@ -47,6 +48,7 @@ class Context:
     instances: InstanceDirectory
     proxies: Proxies
     recent: Recent
+    charts: ChartIndexes
     admissions: Admissions[Any]
     rights: RightsMemory
     key_uses: KeyUses

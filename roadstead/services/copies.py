@@ -23,9 +23,10 @@ from roadstead.errors import (
     ReferenceUnknown,
     RepositoryUnknown,
 )
-from roadstead.metadata import artifacts, layers, namespaces, repositories
+from roadstead.metadata import artifacts, charts, layers, namespaces, repositories
 from roadstead.metadata.repositories import Repository
-from roadstead.services.events import ImagePushed, RepositoryCreated, record
+from roadstead.services import chart_versions
+from roadstead.services.events import Event, ImagePushed, RepositoryCreated, record
 from roadstead.services.fields import RegistryId
 from roadstead.services.operations import Call, Done, Wire, operation
 from roadstead.services.quotas import room_for_repository
@@ -61,7 +62,7 @@ async def duplicate_image(call: Call, request: DuplicateImage) -> Done:
     call.require(Action.PULL, f"repository/{call.here.registry_id}/{source}")
     call.require(Action.PUSH, f"repository/{call.here.registry_id}/{target}")
     found = await existing(call, source.namespace, source.name)
-    _, digest = await referred(call.tx, found, request.source_reference)
+    source_id, digest = await referred(call.tx, found, request.source_reference)
     repository_id = await _open(call, target)
     standing = await artifacts.tag_target(call.tx, repository_id, tag)
     if standing is not None and standing[1] != digest and not request.override:
@@ -71,9 +72,12 @@ async def duplicate_image(call: Call, request: DuplicateImage) -> Done:
     manifest_id, media_type = await _copy(call, found, repository_id, digest)
     await artifacts.put_tag(call.tx, repository_id, tag, manifest_id, call.now)
     await repositories.modify(call.tx, repository_id, visible=True, updated_at=call.now)
-    event = ImagePushed(
+    event: Event = ImagePushed(
         namespace=target.namespace, repository=str(target), digest=digest, media_type=media_type, tag=tag
     )
+    chart = await charts.get(call.tx, found.id, tag)
+    if chart is not None and chart.manifest_id == source_id and chart.name == target.name.rpartition("/")[2]:
+        event = await chart_versions.copy(call.tx, call.here.id, chart, repository_id, target, manifest_id, call.now)
     await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
     return Done()
 

@@ -107,6 +107,8 @@ class ChartDownloaded(Event, frozen=True, kw_only=True):
     action = "tcr:DescribeHelmCharts"
 
     version: str
+    # More than one when the client downloaded the same so often within a second that not each has its own event.
+    pulls: int = 1
 
     def resources(self) -> list[Resource]:
         """The version."""
@@ -203,17 +205,21 @@ async def record(
     """
     (event_id,) = await record_all(ctx, tx, [Happened(place, caller, event, now)])
     if audited:
-        data = msgspec.json.encode(event).decode()
-        entry = audit_entry(
-            caller,
-            action=event.action,
-            resource=event.resource(place.registry_id),
-            data=data,
-            now=now,
-            instance_id=place.instance_id,
-        )
-        await audit.add_entry(tx, entry)
+        await note(tx, place, caller, event, now)
     return event_id
+
+
+async def note(tx: Tx, place: Place, caller: Caller, event: Event, now: datetime) -> None:
+    """The audit has the event, if the transaction commits; the log need not."""
+    entry = audit_entry(
+        caller,
+        action=event.action,
+        resource=event.resource(place.registry_id),
+        data=msgspec.json.encode(event).decode(),
+        now=now,
+        instance_id=place.instance_id,
+    )
+    await audit.add_entry(tx, entry)
 
 
 def audit_entry(

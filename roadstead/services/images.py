@@ -25,9 +25,10 @@ from roadstead.metadata import artifacts, repositories
 from roadstead.metadata.access import StoredManifest, Target
 from roadstead.metadata.artifacts import HeldBlob, Referrer
 from roadstead.metadata.database import Tx
+from roadstead.services import chart_versions
 from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.context import Context
-from roadstead.services.events import ImageDeleted, ImagePushed, record
+from roadstead.services.events import Event, ImageDeleted, ImagePushed, note, record
 from roadstead.services.expected_pulls import Client
 from roadstead.services.pulls import Pulled
 from roadstead.services.repositories import admit_push, open_for_push
@@ -37,6 +38,8 @@ _CONFIG_TYPES = {
     "application/vnd.docker.container.image.v1+json",
 }
 _LARGEST_CONFIG = 1 << 20
+# How helm names itself. Where a tag is both an image's and a chart's version, helm means the chart.
+_HELM = "Helm/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +60,20 @@ class _ImageConfig(msgspec.Struct):
 
 
 async def get(
-    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str
+    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str, client: str = ""
 ) -> tuple[StoredManifest, bytes]:
     """The manifest that the tag or digest stands for, and its bytes; raises ManifestUnknown.
 
     To a client that asks for a tag and accepts no index, the index's linux/amd64 member is given, as docker's
     registries do for clients older than indexes.
     """
-    return (await _get(ctx, asker, name, reference, accept))[1:]
+    return (await _get(ctx, asker, name, reference, accept, client))[1:]
 
 
 async def _get(
-    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str
+    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str, client: str
 ) -> tuple[Admitted, StoredManifest, bytes]:
-    admitted, stored = await _find(ctx, asker, name, reference)
+    admitted, stored = await _find(ctx, asker, name, reference, client)
     body = ctx.recent.manifest(stored.digest)
     member_wanted = _wants_member(stored, reference, accept)
     if body is not None and not member_wanted:
@@ -85,20 +88,29 @@ async def _get(
 
 
 async def pull(
-    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str, condition: str
+    ctx: Context,
+    asker: Asker,
+    name: RepositoryName,
+    reference: str,
+    accept: str,
+    condition: str,
+    client: str = "",
 ) -> tuple[StoredManifest, bytes | None]:
-    """What `get` gives, and the pull is counted; without bytes where If-None-Match says that the client has them."""
-    admitted, stored, body = await _get(ctx, asker, name, reference, accept)
+    """What `get` gives, and the pull is counted; without bytes where If-None-Match says that the client has them.
+
+    `client` is what the client calls itself.
+    """
+    admitted, stored, body = await _get(ctx, asker, name, reference, accept, client)
     if condition and matches(condition, stored.digest):
         return stored, None
     if admitted.facts.repository_id is not None:
         tag = "" if ":" in reference else reference
         repository_id, now = admitted.facts.repository_id, ctx.clock()
-        client = _client(asker)
-        if not (tag and ctx.pulls.again(client, stored.id, tag, now)):
-            ctx.pulls.note(client, Pulled(admitted.place, admitted.caller, repository_id, name, stored, tag), now)
+        whose = _client(asker)
+        if not (tag and ctx.pulls.again(whose, stored.id, tag, now)):
+            ctx.pulls.note(whose, Pulled(admitted.place, admitted.caller, repository_id, name, stored, tag), now)
         if stored.media_type in documents.INDEX_TYPES:
-            ctx.pulls.expect_members(client, repository_id, documents.member_digests(body), now)
+            ctx.pulls.expect_members(whose, repository_id, documents.member_digests(body), now)
     return stored, body
 
 
@@ -107,9 +119,11 @@ def _client(asker: Asker) -> Client:
     return asker.presented.uin, asker.presented.credential_id, asker.origin.address
 
 
-async def head(ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str) -> StoredManifest:
+async def head(
+    ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str, client: str = ""
+) -> StoredManifest:
     """The manifest that the tag or digest stands for, without its bytes; raises ManifestUnknown."""
-    admitted, stored = await _find(ctx, asker, name, reference)
+    admitted, stored = await _find(ctx, asker, name, reference, client)
     if _wants_member(stored, reference, accept):
         stored, _ = await get(ctx, asker, name, reference, accept)
     if ":" not in reference and admitted.facts.repository_id is not None:
@@ -117,11 +131,18 @@ async def head(ctx: Context, asker: Asker, name: RepositoryName, reference: str,
     return stored
 
 
-async def _find(ctx: Context, asker: Asker, name: RepositoryName, reference: str) -> tuple[Admitted, StoredManifest]:
+async def _find(
+    ctx: Context, asker: Asker, name: RepositoryName, reference: str, client: str = ""
+) -> tuple[Admitted, StoredManifest]:
     target = Target.MANIFEST if ":" in reference else Target.TAG
     if target is Target.MANIFEST:
         Digest.parse(reference)
     admitted = await admit_pull(ctx, asker, name, target, reference)
+    if target is Target.TAG and client.startswith(_HELM) and admitted.facts.repository_id is not None:
+        async with ctx.database.read() as tx:
+            chart = await chart_versions.standing(tx, admitted.facts.repository_id, reference)
+        if chart is not None:
+            return admitted, chart
     if not isinstance(admitted.found, StoredManifest):
         what = "manifest" if target is Target.MANIFEST else "tag"
         raise ManifestUnknown(
@@ -173,13 +194,21 @@ class Incoming:
 
 async def put(ctx: Context, asker: Asker, name: RepositoryName, incoming: Incoming) -> Pushed:
     """The repository has the manifest, and its tags stand for it, durably and all at once."""
-    digest, tags = _targets(incoming)
+    _targets(incoming)
     async with ctx.database.read() as tx:
         admitted = await admit_push(ctx, tx, asker, name)
-        manifest = documents.parse(incoming.body, incoming.content_type, ctx.settings.limits.manifest_entries)
+    return await place(ctx, admitted, name, incoming)
+
+
+async def place(ctx: Context, admitted: Admitted, name: RepositoryName, incoming: Incoming) -> Pushed:
+    """The same for a caller who has been let in to push."""
+    digest, tags = _targets(incoming)
+    manifest = documents.parse(incoming.body, incoming.content_type, ctx.settings.limits.manifest_entries)
+    async with ctx.database.read() as tx:
         held = await _held(ctx, tx, admitted, manifest)
     missing = _check_parts(ctx, name, manifest, held)
     platforms = await _platforms(ctx, admitted, manifest, held)
+    chart = await chart_versions.inspect(ctx, admitted.instance.row.region, name, manifest, held, tags)
     async with ctx.database.write() as tx:
         now = ctx.clock()
         repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=True)
@@ -200,8 +229,17 @@ async def put(ctx: Context, asker: Asker, name: RepositoryName, incoming: Incomi
             )
         if manifest_id is None:
             raise ReferenceUnknown("a layer was collected while the image was pushed; push the image again")
-        await _tag(tx, repository_id, manifest_id, tags, now)
-        await _record_push(ctx, tx, admitted, name, digest, manifest.media_type, tags, now)
+        moved = await chart_versions.tags_to_move(tx, repository_id, chart, tags)
+        await _tag(tx, repository_id, manifest_id, moved, now)
+        if chart is None or (tags and chart.chart.version.tag not in tags):
+            await _record_push(ctx, tx, admitted, name, digest, manifest.media_type, tags, now)
+        elif tags:
+            event = await chart_versions.accept(tx, admitted.place, repository_id, name, chart, manifest_id, now)
+            await record(ctx, tx, admitted.place, admitted.caller, event, now)
+        else:
+            # Helm pushes by digest first and by tag then; only the second is an event.
+            untagged = _pushed(name, digest, manifest.media_type, "")
+            await note(tx, admitted.place, admitted.caller, untagged, now)
     return Pushed(digest, manifest.subject, tags, tuple(missing))
 
 
@@ -310,6 +348,12 @@ async def _tag(tx: Tx, repository_id: int, manifest_id: int, tags: Sequence[str]
     await repositories.modify(tx, repository_id, visible=True, updated_at=now)
 
 
+def _pushed(name: RepositoryName, digest: Digest, media_type: str, tag: str) -> ImagePushed:
+    return ImagePushed(
+        namespace=name.namespace, repository=str(name), digest=str(digest), media_type=media_type, tag=tag
+    )
+
+
 async def _record_push(
     ctx: Context,
     tx: Tx,
@@ -321,9 +365,7 @@ async def _record_push(
     now: datetime,
 ) -> None:
     for tag in tags or ("",):
-        event = ImagePushed(
-            namespace=name.namespace, repository=str(name), digest=str(digest), media_type=media_type, tag=tag
-        )
+        event = _pushed(name, digest, media_type, tag)
         await record(ctx, tx, admitted.place, admitted.caller, event, now)
 
 
@@ -344,28 +386,31 @@ async def remove(ctx: Context, asker: Asker, name: RepositoryName, reference: st
         if by_digest:
             event = await remove_manifest(ctx, tx, name, repository_id, reference, now)
         else:
-            event = await remove_tag(tx, name, repository_id, reference)
+            event = await remove_tag(tx, name, repository_id, reference, now)
         await record(ctx, tx, admitted.place, admitted.caller, event, now)
 
 
-async def remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str) -> ImageDeleted:
-    """The tag is gone; what happened, to be recorded. Raises ManifestUnknown."""
+async def remove_tag(tx: Tx, name: RepositoryName, repository_id: int, tag: str, now: datetime) -> Event:
+    """The tag is gone, with the chart's version that it is; what happened, to be recorded. Raises ManifestUnknown."""
     target = await artifacts.tag_target(tx, repository_id, tag)
     if target is None or not await artifacts.remove_tag(tx, repository_id, tag):
         raise ManifestUnknown(f"repository {name} has no tag {tag[:150]!r}")
-    return ImageDeleted(namespace=name.namespace, repository=str(name), digest=target[1], tags=[tag])
+    chart = await chart_versions.tag_gone(tx, name, repository_id, tag, target[0], now)
+    return chart or ImageDeleted(namespace=name.namespace, repository=str(name), digest=target[1], tags=[tag])
 
 
 async def remove_manifest(
     ctx: Context, tx: Tx, name: RepositoryName, repository_id: int, digest: str, now: datetime
-) -> ImageDeleted:
+) -> Event:
     """The manifest with every tag on it is gone; what happened, to be recorded. Raises ManifestUnknown."""
     manifest_id = await artifacts.find_manifest(tx, repository_id, digest)
     if manifest_id is None:
         raise ManifestUnknown(f"repository {name} has no manifest {digest}")
+    chart = await chart_versions.manifest_going(tx, name, manifest_id, now)
     ends_at = now + timedelta(seconds=ctx.settings.collection.grace_seconds)
     tags = await artifacts.remove_manifest(tx, repository_id, manifest_id, ends_at)
-    return ImageDeleted(namespace=name.namespace, repository=str(name), digest=digest, tags=tags)
+    await chart_versions.tags_gone(tx, repository_id, tags, now)
+    return chart or ImageDeleted(namespace=name.namespace, repository=str(name), digest=digest, tags=tags)
 
 
 async def tag_page(ctx: Context, asker: Asker, name: RepositoryName, last: str, most: int) -> list[str]:

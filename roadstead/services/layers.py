@@ -249,6 +249,13 @@ async def finish(
     await _keep(ctx, admitted, name, upload, digest, content)
 
 
+async def store(ctx: Context, admitted: Admitted, name: RepositoryName, data: bytes) -> Digest:
+    """The repository holds these bytes as a blob, durably; the caller has been let in to push."""
+    digest = Digest.of(data)
+    await _keep(ctx, admitted, name, None, digest, _Content(len(data), data))
+    return digest
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
     """What a finished upload brings: its bytes, or the keys of its parts in order."""
@@ -306,19 +313,20 @@ async def _keep(
     ctx: Context,
     admitted: Admitted,
     name: RepositoryName,
-    upload: Upload,
+    upload: Upload | None,
     digest: Digest,
     content: _Content,
 ) -> None:
     """The bytes are in their place and the repository holds the blob, or nothing has changed."""
-    store = ctx.store(upload.region)
+    region = admitted.instance.row.region
+    store = ctx.store(region)
     # Bytes placed for a claim that was lost meanwhile: the next attempt takes them from there, for no row knows them.
     placed: list[str] = []
     try:
         for _ in range(3):
             now = ctx.clock()
             async with ctx.database.write(durable=False) as tx:
-                claim = await layers.claim_blob(tx, upload.region, digest, content.size, now, now + _CLAIM)
+                claim = await layers.claim_blob(tx, region, digest, content.size, now, now + _CLAIM)
             if not claim.stored:
                 await _place(store, _Content(content.size, None, placed) if placed else content, digest, claim)
             async with ctx.database.write() as tx:
@@ -345,13 +353,19 @@ async def _place(store: BlobStore, content: _Content, digest: Digest, claim: Cla
 
 
 async def _commit(
-    ctx: Context, tx: Tx, admitted: Admitted, name: RepositoryName, upload: Upload, digest: Digest, claim: Claim
+    ctx: Context,
+    tx: Tx,
+    admitted: Admitted,
+    name: RepositoryName,
+    upload: Upload | None,
+    digest: Digest,
+    claim: Claim,
 ) -> bool:
     now = ctx.clock()
     repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=False)
     if not await layers.mark_stored(tx, claim.blob_id, claim.generation):
         return False
-    if not await layers.end_upload(tx, upload.id):
+    if upload is not None and not await layers.end_upload(tx, upload.id):
         raise UploadUnknown("this upload was finished or cancelled by another request")
     await layers.hold(tx, repository_id, claim.blob_id, now + _grace(ctx))
     await layers.complete_sparse(tx, repository_id, claim.blob_id, digest)

@@ -55,6 +55,46 @@ def permit(
     decision = _asked(caller, action, instance, path, now=now, public=public)
     if not decision.allowed:
         raise refusal(caller, action, path, decision)
+    _check_scope(caller, action, repository, path, decision)
+
+
+# The actions on charts, each with that on images which allows the same: charts are repositories too.
+_OF_IMAGES = {
+    Action.CHART_PULL: Action.PULL,
+    Action.CHART_PUSH: Action.PUSH,
+    Action.CHART_DELETE: Action.DELETE,
+}
+
+
+def permit_chart(
+    caller: Caller, action: Action, instance: Instance, repository: RepositoryName, *, now: datetime, public: bool
+) -> bool:
+    """Returns when the caller may by the action on charts (True), or else by that on images (False).
+
+    A denial of the one is not undone by leave for the other. Raises NotAuthenticated or AccessDenied.
+    """
+    path = f"repository/{instance.registry_id}/{repository}"
+    decision = decide(caller, action, instance, path, now=now)
+    open_to_all = action == Action.CHART_PULL and public and instance.anonymous_access
+    if decision.allowed and not open_to_all:
+        _check_scope(caller, action, repository, path, decision)
+        return True
+    if not decision.policy or open_to_all:
+        decision = decide(caller, _OF_IMAGES[action], instance, path, now=now, public=public)
+    if not decision.allowed:
+        raise refusal(caller, action, path, decision)
+    _check_scope(caller, action, repository, path, decision)
+    return False
+
+
+def chart_reaches(caller: Caller, action: Action, instance: Instance, *, now: datetime) -> tuple[Reach, Reach]:
+    """What of an instance the caller may do the action on charts on: by itself, and by that on images."""
+    return reach_of(caller, action, instance, now=now), reach_of(caller, _OF_IMAGES[action], instance, now=now)
+
+
+def _check_scope(
+    caller: Caller, action: Action, repository: RepositoryName | None, path: str, decision: Decision
+) -> None:
     if caller.scopes is not None and not _in_scope(caller, action, repository):
         detail = {**_detail(action, path, decision), "gate": "token", "reason": "the token was issued for less"}
         raise NotAuthenticated(

@@ -21,14 +21,16 @@ from typing import NamedTuple
 
 import structlog
 
+from roadstead.domain.charts import CONFIG_TYPE
 from roadstead.domain.identity import Caller
 from roadstead.domain.reference import RepositoryName
-from roadstead.metadata import pulls
+from roadstead.domain.versions import of_tag
+from roadstead.metadata import charts, pulls
 from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.database import Tx
 from roadstead.metadata.pulls import Counted
 from roadstead.services.context import Context
-from roadstead.services.events import Happened, ImagePulled, Place, record_all
+from roadstead.services.events import ChartDownloaded, Event, Happened, ImagePulled, Place, record_all
 from roadstead.services.expected_pulls import Client, ExpectedPulls
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -81,16 +83,24 @@ class _Alike:
         pulled = self.pulled
         return Counted(pulled.repository_id, pulled.stored.id, self.tag, len(self.times) + self.more, self.last)
 
-    def happened(self) -> list[Happened]:
+    def happened(self, version: str) -> list[Happened]:
+        """Each pull; `version` is that of the chart which the manifest is, empty for anything else."""
         return [
             Happened(
-                self.pulled.place, self.pulled.caller, self._event(1 + self.more * (place == len(self.times))), at
+                self.pulled.place,
+                self.pulled.caller,
+                self._event(1 + self.more * (place == len(self.times)), version),
+                at,
             )
             for place, at in enumerate(self.times, 1)
         ]
 
-    def _event(self, count: int) -> ImagePulled:
+    def _event(self, count: int, version: str) -> Event:
         pulled = self.pulled
+        if version:
+            return ChartDownloaded(
+                namespace=pulled.name.namespace, repository=str(pulled.name), version=version, pulls=count
+            )
         return ImagePulled(
             namespace=pulled.name.namespace,
             repository=str(pulled.name),
@@ -186,6 +196,17 @@ async def _write(ctx: Context, tx: Tx, batch: Mapping[_Key, _Alike]) -> dict[_Ke
     left = {key: alike for key, alike in batch.items() if alike.pulled.repository_id in held}
     written = [alike for key, alike in batch.items() if key not in left]
     await pulls.count(tx, [alike.counted() for alike in written])
-    happened = [each for alike in written for each in alike.happened()]
+    charts_pulled = {each.pulled.stored.id for each in written if each.pulled.stored.artifact_type == CONFIG_TYPE}
+    versions = {row.manifest_id: row.version for row in await charts.of_manifests(tx, charts_pulled)}
+    happened = [each for alike in written for each in alike.happened(_version(alike, versions))]
     await record_all(ctx, tx, sorted(happened, key=lambda each: each.at))
     return left
+
+
+def _version(alike: _Alike, versions: Mapping[int, str]) -> str:
+    """The version of the chart that was pulled; it may be gone by now. Empty for anything but a chart's version."""
+    if alike.pulled.stored.artifact_type != CONFIG_TYPE:
+        return ""
+    known = versions.get(alike.pulled.stored.id, "")
+    meant = None if known or not alike.tag else of_tag(alike.tag)
+    return known if meant is None else meant.text

@@ -7,15 +7,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from roadstead.domain.charts import CONFIG_TYPE
 from roadstead.domain.identity import Caller
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty, RepositoryUnknown
 from roadstead.metadata import artifacts, namespaces, repositories
 from roadstead.metadata.database import Tx
+from roadstead.services import chart_versions
 from roadstead.services.access import Admitted, Asker, admit
 from roadstead.services.context import Context
-from roadstead.services.events import ImageDeleted, NamespaceCreated, Place, RepositoryCreated, record
+from roadstead.services.events import ChartDeleted, ImageDeleted, NamespaceCreated, Place, RepositoryCreated, record
 from roadstead.services.fields import (
     CreatedAt,
     Description,
@@ -29,27 +31,22 @@ from roadstead.services.fields import (
     UpdatedAt,
 )
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
-from roadstead.services.policies import permit, reach_of
+from roadstead.services.policies import permit, permit_chart, reach_of
 from roadstead.services.quotas import room_for_namespace, room_for_repository
 
 
-async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName) -> Admitted:
-    """The request may push to the repository, and create what is missing of it."""
-    admitted = await admit(ctx, tx, asker, name, Action.PUSH)
-    if admitted.facts.repository_id is None:
-        permit(
-            admitted.caller,
-            Action.CREATE,
-            admitted.instance.row,
-            name,
-            now=ctx.clock(),
-            public=admitted.facts.public,
-        )
+async def admit_push(ctx: Context, tx: Tx, asker: Asker, name: RepositoryName, *, chart: bool = False) -> Admitted:
+    """The request may push to the repository, or upload a chart to it, and create what is missing of it."""
+    admitted = await admit(ctx, tx, asker, name, None if chart else Action.PUSH)
+    instance, public, now = admitted.instance.row, admitted.facts.public, ctx.clock()
+    creates = chart and permit_chart(admitted.caller, Action.CHART_PUSH, instance, name, now=now, public=public)
+    if admitted.facts.repository_id is None and not creates:
+        permit(admitted.caller, Action.CREATE, instance, name, now=now, public=public)
     if admitted.facts.namespace_id is None:
-        _refuse_missing_namespace(admitted, name, ctx.clock())
+        _refuse_missing_namespace(admitted, name, now)
     if admitted.facts.repository_id is None:
         # Asked again when it is created; here, so that nobody sends layers for nothing.
-        await room_for_repository(ctx, tx, admitted.instance.row, wait=False)
+        await room_for_repository(ctx, tx, instance, wait=False)
     return admitted
 
 
@@ -251,11 +248,17 @@ async def delete_repository(call: Call, request: DeleteRepository) -> Done:
     await repositories.lock(call.tx, found.id)
     if not request.force_delete and await artifacts.any_manifest(call.tx, found.id):
         raise NotEmpty(f"repository {found.name} is not empty; it cannot be deleted without ForceDelete=true")
+    versions = await chart_versions.forget_all(call.tx, found.id, call.now)
     held = await _tags(call, found)
     await repositories.remove(call.tx, found.id, call.now)
     call.changed(info(found), None)
-    # One event, unless it would be larger than a receiver wants to read.
-    for start in range(0, len(held) or 1, _TAGS_TOLD):
+    for start in range(0, len(versions), _TAGS_TOLD):
+        told = ChartDeleted(
+            namespace=request.namespace_name, repository=found.name, versions=versions[start : start + _TAGS_TOLD]
+        )
+        await record(call.ctx, call.tx, call.place, call.caller, told, call.now, audited=False)
+    # One event, unless it would be larger than a receiver wants to read; none where there was nothing but a chart.
+    for start in range(0, len(held) or (not versions), _TAGS_TOLD):
         some = held[start : start + _TAGS_TOLD]
         event = ImageDeleted(
             namespace=request.namespace_name,
@@ -268,13 +271,13 @@ async def delete_repository(call: Call, request: DeleteRepository) -> Done:
 
 
 async def _tags(call: Call, found: repositories.Repository) -> list[tuple[str, str]]:
-    """All tags of the repository, and what they stand for."""
+    """All tags of the repository's images, and what they stand for."""
     tags: list[tuple[str, str]] = []
     page = [("", "")]
     while page:
         rows = await artifacts.tag_infos(call.tx, found.id, last=page[-1][0], most=_TAGS_TOLD)
         page = [(row.name, row.digest) for row in rows]
-        tags += page
+        tags += [(row.name, row.digest) for row in rows if row.artifact_type != CONFIG_TYPE]
     return tags
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from roadstead.domain.reference import RepositoryName
 from roadstead.errors import InvalidInput, ManifestUnknown, RepositoryUnknown
-from roadstead.metadata import artifacts, repositories
+from roadstead.metadata import artifacts, charts, repositories
 from roadstead.metadata.database import Tx
 from roadstead.metadata.repositories import Repository
 from roadstead.services.events import record
@@ -139,22 +139,27 @@ async def delete_image(call: Call, request: DeleteImage) -> Done:
 async def _delete_tag(call: Call, found: Repository, tag: str) -> None:
     name = RepositoryName.parse(found.name)
     target = await artifacts.tag_target(call.tx, found.id, tag)
-    event = await remove_tag(call.tx, name, found.id, tag)
+    event = await remove_tag(call.tx, name, found.id, tag, call.now)
     if target is not None:
-        await _drop_unnamed(call, found, *target)
+        await drop_unnamed(call, found, *target)
     await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
 
 
-async def _drop_unnamed(call: Call, found: Repository, manifest_id: int, digest: str) -> None:
-    """The manifest is gone unless a tag or an index names it; so are the members of an index that only it named."""
+async def drop_unnamed(call: Call, found: Repository, manifest_id: int, digest: str) -> None:
+    """The manifest is gone unless a tag, a chart's version or an index names it.
+
+    So are the members of an index that only it named.
+    """
     if await artifacts.is_tagged(call.tx, manifest_id) or await artifacts.is_member(call.tx, found.id, digest):
+        return
+    if await charts.of_manifests(call.tx, [manifest_id]):
         return
     members = await artifacts.members(call.tx, manifest_id)
     await remove_manifest(call.ctx, call.tx, RepositoryName.parse(found.name), found.id, digest, call.now)
     for member in dict.fromkeys(members):
         member_id = await artifacts.find_manifest(call.tx, found.id, member)
         if member_id is not None:
-            await _drop_unnamed(call, found, member_id, member)
+            await drop_unnamed(call, found, member_id, member)
 
 
 class DeleteRepositoryTags(Wire, frozen=True, kw_only=True):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from roadstead.metadata.database import Database, Tx
 
 # The version of the newest file in `versions/`, and the oldest code that can work with that schema.
-VERSION = 5
-COMPATIBLE = 5
+VERSION = 6
+COMPATIBLE = 6
 
 schema_version = sa.Table(
     "schema_version",
