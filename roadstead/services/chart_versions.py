@@ -231,16 +231,17 @@ async def remove(
         gone = await forget_all(tx, repository_id, now)
         await repositories.remove(tx, repository_id, now)
         return _deleted(name, gone)
-    rows = (
-        [await charts.get(tx, repository_id, tag) for tag in tags] if tags else await charts.every(tx, repository_id)
-    )
-    for row, tag in zip(rows, tags or [""] * len(rows), strict=True):
-        if row is None:
+    rows = [] if tags else await charts.every(tx, repository_id)
+    for tag in tags:
+        found = await charts.get(tx, repository_id, tag)
+        if found is None:
             raise ChartUnknown(f"chart {name} has no version {tag.replace('_', '+')[:130]!r}")
+        rows.append(found)
+    for row in rows:
         await _remove_one(ctx, tx, row, now)
     if not await artifacts.any_manifest(tx, repository_id):
         await repositories.remove(tx, repository_id, now)
-    return _deleted(name, [each.version for each in rows])
+    return _deleted(name, [row.version for row in rows])
 
 
 async def _remove_one(ctx: Context, tx: Tx, row: ChartVersion, now: datetime) -> None:

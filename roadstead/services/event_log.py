@@ -59,7 +59,7 @@ class LoggedEvent(Wire, frozen=True, kw_only=True):
     kind: Annotated[str, Meta(description="For example `pushImage`, `pullImage`, `deleteImage`.")]
     namespace_name: Annotated[str, Meta(description="In which namespace.")]
     repository: Annotated[str, Meta(description="To which repository, with its namespace; empty for a namespace.")]
-    tags: Annotated[list[str], Meta(description="To which tags.")]
+    tags: Annotated[list[str], Meta(description="To which tags, or versions of a chart.")]
     digest: Annotated[str, Meta(description="To which manifest; empty where none is meant.")]
     user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
     data: Annotated[str, Meta(description="All that the event says, as JSON.")]
@@ -80,6 +80,14 @@ class _Data(msgspec.Struct, frozen=True):
     digest: str = ""
     tag: str = ""
     tags: list[str] = []
+    version: str = ""
+    versions: list[str] = []
+
+    @property
+    def told(self) -> list[str]:
+        """The tags, or the versions of the chart."""
+        one = self.tag or self.version
+        return [one] if one else self.tags or self.versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ def _logged(row: LogRow, data: _Data) -> LoggedEvent:
         kind=row.kind,
         namespace_name=data.namespace,
         repository=data.repository,
-        tags=[data.tag] if data.tag else data.tags,
+        tags=data.told,
         digest=data.digest,
         user=row.operator,
         data=row.data,

@@ -77,7 +77,7 @@ async def test_a_manifest_by_tag_and_by_digest(database: Database) -> None:
     async with database.write() as tx:
         added, digest = await store_manifest(tx, scene.repository, b"layer", body=b"manifest")
         await artifacts.put_tag(tx, scene.repository, "latest", added, NOW)
-    wanted = (known(scene), StoredManifest(added, digest, OCI_MANIFEST, 8))
+    wanted = (known(scene), StoredManifest(added, digest, OCI_MANIFEST, 8, "application/octet-stream"))
     nothing = (known(scene), None)
     async with database.read() as tx:
         assert await ask(tx, scene, Target.TAG, "latest") == wanted
