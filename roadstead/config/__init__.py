@@ -41,6 +41,7 @@ from roadstead.errors import StartRefused
 
 __all__ = [
     "Audit",
+    "Charts",
     "Client",
     "Collection",
     "Events",
