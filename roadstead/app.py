@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -37,6 +37,7 @@ from roadstead.services.event_feed import EventFeed
 from roadstead.services.expected_pulls import ExpectedPulls
 from roadstead.services.instances import InstanceDirectory
 from roadstead.services.key_uses import KeyUses
+from roadstead.services.link_keeping import LinkKeeper
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.meters import Meters
@@ -54,6 +55,7 @@ _KEY_SECONDS = 60
 _LOGIN_SECONDS = 1
 _REFUSAL_SECONDS = 1
 _PULL_SECONDS = 1
+_LINK_SECONDS = 1
 _METER_SECONDS = 5
 _AUDIT_SECONDS = 3600
 _WAKE_SECONDS = 300
@@ -144,6 +146,7 @@ async def _context(
         refusals=Refusals(),
         pulls=Pulls(ExpectedPulls(settings.folder)),
         feed=EventFeed(database, settings.events.streams),
+        links=LinkKeeper(),
         meters=Meters(settings.folder),
         triggers=TriggerMemory(),
         passwords=Passwords(),
@@ -211,10 +214,18 @@ class Application:
         if self._ctx is not None:
             self._ctx.feed.close()
 
+    def link_addresses(self) -> Sequence[str]:
+        """The addresses of private links at which this process shall be heard."""
+        return self._ctx.links.addresses if self._ctx is not None else ()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            async with open_context(self._settings) as ctx, _background(ctx, working=ctx.settings.workers.in_server):
+            async with (
+                open_context(self._settings) as ctx,
+                _background(ctx, working=ctx.settings.workers.in_server),
+                _names(ctx),
+            ):
                 self._ctx, self._entry = ctx, Entry(ctx)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -239,6 +250,7 @@ async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
         asyncio.create_task(_repeat(_METER_SECONDS, ctx.meters.write_down)),
         asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx))),
+        asyncio.create_task(_repeat(_LINK_SECONDS, partial(ctx.links.keep, ctx))),
     ]
     try:
         yield
@@ -251,6 +263,19 @@ async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
         if running is not None:
             await running
         await ctx.meters.write_down()
+
+
+@asynccontextmanager
+async def _names(ctx: Context) -> AsyncIterator[None]:
+    """As long as the block lasts names are answered, if the settings want it."""
+    if not ctx.settings.dns.addresses:
+        yield
+        return
+    # Processes that answer no names do without what reads them.
+    from roadstead.http.name_server import answering
+
+    async with answering(ctx):
+        yield
 
 
 async def work_off(settings: Settings, stop: asyncio.Event) -> None:

@@ -20,6 +20,7 @@ _GROUPS = {
     "repository": "repositories",
     "tag": "tags",
     "network": "networks",
+    "vpc": "vpcs",
     "tls": "tls",
     "storage": "storage",
     "group": "groups",

@@ -1,17 +1,32 @@
-"""`roadstead network`: who may reach an instance from other hosts."""
+"""`roadstead network`: who may reach an instance from other hosts, at its public entry and by private links."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from enum import Enum
+from typing import Annotated, Any
 
 import typer
 
 from roadstead.cli.output import show, show_rows, wire
 from roadstead.cli.session import Options, Session, work
 from roadstead.domain.network import exposure, parse_cidr
-from roadstead.services import networks
+from roadstead.services import links, networks
 
-commands = typer.Typer(help="The public entry of an instance and its allowlist.", no_args_is_help=True)
+commands = typer.Typer(help="The entries of an instance: allowlist and private links.", no_args_is_help=True)
+Vpc = Annotated[str, typer.Argument(help="Id of the network, vpc-...")]
+Subnet = Annotated[str, typer.Argument(help="Id of the subnet, subnet-...")]
+_LINK_SECONDS, _LINK_PAUSE = 5.0, 0.1
+
+
+class Form(Enum):
+    """What the records are for."""
+
+    HOSTS = "hosts"
+    BIND = "bind"
+    DNSMASQ = "dnsmasq"
+
+
 Cidr = Annotated[str, typer.Argument(help="IPv4 or IPv6 address or CIDR.")]
 
 
@@ -66,3 +81,86 @@ async def _status(session: Session) -> tuple[networks.EntryStatus, networks.Secu
         await session.call(networks.describe_external_endpoint_status),
         await session.call(networks.describe_security_policies),
     )
+
+
+@commands.command(epilog="Example: roadstead network link vpc-build01 subnet-rack1")
+def link(
+    context: typer.Context,
+    vpc: Vpc,
+    subnet: Subnet,
+    name: Annotated[bool, typer.Option(help="Whether the instance's own name leads to it in that network.")] = True,
+) -> None:
+    """Serve the instance at an address of a subnet, for the clients of its network only."""
+
+    async def body(session: Session) -> links.AccessVpc:
+        await session.call(links.manage_internal_endpoint, operation="Create", vpc_id=vpc, subnet_id=subnet)
+        found = await _served(session, vpc, subnet)
+        if name and found.access_ip:
+            await _name(session, vpc, found.access_ip, own=True, on=True)
+        return found
+
+    found = work(context, body)
+    said = found.access_ip or found.reason or "a serving host has to take it up"
+    show(context, found, f"The private link is {found.status}: {said}.")
+
+
+@commands.command(epilog="Example: roadstead network unlink vpc-build01 subnet-rack1")
+def unlink(context: typer.Context, vpc: Vpc, subnet: Subnet) -> None:
+    """Take a private link away; its address admits nobody from now on and is given back."""
+    answer = work(
+        context,
+        lambda s: s.call(links.manage_internal_endpoint, operation="Delete", vpc_id=vpc, subnet_id=subnet),
+    )
+    show(context, answer, f"The private link in {subnet} is gone; the serving host takes its address off.")
+
+
+@commands.command("links", epilog="Example: roadstead network links")
+def links_(context: typer.Context) -> None:
+    """List the private links of the instance, and what keeps one from being served."""
+    found = work(context, lambda s: s.call(links.describe_internal_endpoints))
+    columns = [("VPC", "vpc_id"), ("SUBNET", "subnet_id"), ("STATUS", "status"), ("ADDRESS", "access_ip")]
+    columns.append(("REASON", "reason"))
+    show_rows(
+        context, found.access_vpc_set, columns, empty="No private links: roadstead network link VPC-ID SUBNET-ID"
+    )
+
+
+@commands.command("name", epilog="Example: roadstead network name vpc-build01 10.7.1.2 --off")
+def name_(
+    context: typer.Context,
+    vpc: Vpc,
+    address: Annotated[str, typer.Argument(help="Address of the private link.")],
+    own: Annotated[bool, typer.Option("--own/--vpc", help="The name NAME.DOMAIN, or NAME-vpc.DOMAIN.")] = True,
+    on: Annotated[bool, typer.Option("--on/--off", help="Whether it leads to the link.")] = True,
+) -> None:
+    """Have a name of the instance lead to a private link in its network, or not."""
+    answer = work(context, lambda s: _name(s, vpc, address, own=own, on=on))
+    show(context, answer, f"The name {'leads' if on else 'does not lead'} to {address} in {vpc}.")
+
+
+@commands.command(epilog="Example: roadstead network records --form dnsmasq")
+def records(
+    context: typer.Context,
+    form: Annotated[Form, typer.Option(help="What it is for: hosts, bind or dnsmasq.")] = Form.HOSTS,
+) -> None:
+    """Print the records of the private names, to be copied into the name service of their networks."""
+    found = work(context, lambda s: s.call(links.describe_internal_endpoint_records))
+    lines = [f"# {each.vpc_id}\n{getattr(each, form.value)}" for each in found.records]
+    show(context, found, "\n".join(lines) or "No name leads to a private link.")
+
+
+async def _served(session: Session, vpc: str, subnet: str) -> links.AccessVpc:
+    """The link as it stands once a serving host has taken it up, or has said why not; it is not waited for long."""
+    rounds = int(_LINK_SECONDS / _LINK_PAUSE)
+    for left in range(rounds, -1, -1):
+        listed = (await session.call(links.describe_internal_endpoints)).access_vpc_set
+        found = next(each for each in listed if (each.vpc_id, each.subnet_id) == (vpc, subnet))
+        if found.status == "Running" or found.reason or not left:
+            break
+        await asyncio.sleep(_LINK_PAUSE)
+    return found
+
+
+async def _name(session: Session, vpc: str, address: str, *, own: bool, on: bool) -> Any:
+    op = links.create_internal_endpoint_dns if on else links.delete_internal_endpoint_dns
+    return await session.call(op, vpc_id=vpc, eni_lb_ip=address, use_public_domain=own)

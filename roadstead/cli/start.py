@@ -44,10 +44,12 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         from roadstead.app import open_context
         from roadstead.services.accounts import first_start
         from roadstead.services.meters import forget
+        from roadstead.services.vpcs import declare
 
         forget(settings.folder)
         async with open_context(settings) as ctx:
             made = await first_start(ctx)
+            await declare(ctx)
         if settings.tls.on:
             from roadstead.http.certificates import Certificates
 
@@ -61,6 +63,7 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
 
     async def work() -> None:
         from roadstead.app import Application, set_up_logging
+        from roadstead.http.listening import LinkListeners, Port
         from roadstead.http.server import serve as serve_http
         from roadstead.http.server import server_config
 
@@ -69,7 +72,10 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         plain, tls = [twin(listener)], [] if secure is None else [twin(secure)]
         if settings.tls.on and secure is None:
             plain, tls = [], plain
-        await serve_http(server_config(app, settings), plain, secure=tls, stopping=app.stopping)
+        ports = [Port.of(each, secure=each in tls) for each in (*plain, *tls)]
+        listeners = LinkListeners(app.link_addresses, ports)
+        config = server_config(app, settings, at_link=listeners.at_link)
+        await serve_http(config, plain, secure=tls, stopping=app.stopping, beside=listeners.follow)
 
     return Supervisor(process_count(settings), work, load=lambda: load_for(settings), prepare=prepare).run()
 
@@ -82,6 +88,8 @@ def load_for(settings: Settings) -> None:
 
     if settings.tls.on:
         import roadstead.http.certificates
+    if settings.dns.addresses:
+        import roadstead.http.name_server
     if settings.database:
         import roadstead.metadata.postgresql
     else:

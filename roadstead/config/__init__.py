@@ -20,6 +20,7 @@ from roadstead.config.sections import (
     Charts,
     Client,
     Collection,
+    Dns,
     Events,
     Limits,
     Login,
@@ -44,6 +45,7 @@ __all__ = [
     "Charts",
     "Client",
     "Collection",
+    "Dns",
     "Events",
     "Limits",
     "Login",
@@ -104,6 +106,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     login: Login = msgspec.field(default_factory=Login)
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     network: Network = msgspec.field(default_factory=Network)
+    dns: Dns = msgspec.field(default_factory=Dns)
     tls: Tls = msgspec.field(default_factory=Tls)
     audit: Audit = msgspec.field(default_factory=Audit)
     events: Events = msgspec.field(default_factory=Events)

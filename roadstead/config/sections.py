@@ -80,6 +80,9 @@ class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
     basic_repositories: Annotated[int, says("Most repositories of a basic instance", ge=1)] = 1000
     standard_repositories: Annotated[int, says("Most repositories of a standard instance", ge=1)] = 3000
     premium_repositories: Annotated[int, says("Most repositories of a premium instance", ge=1)] = 5000
+    basic_links: Annotated[int, says("Most private links of a basic instance", ge=1)] = 3
+    standard_links: Annotated[int, says("Most private links of a standard instance", ge=1)] = 5
+    premium_links: Annotated[int, says("Most private links of a premium instance", ge=1)] = 10
 
 
 class Collection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +171,30 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = ()
     loopback: Annotated[bool, says("Admit clients on the host's own loopback addresses to every instance")] = True
+    vpcs: Annotated[
+        tuple[str, ...],
+        says(
+            "Networks of whose clients private links let in, as `VPC-ID CIDR[+CIDR...] [NAME]`; more can be declared by `roadstead vpc create`"
+        ),
+    ] = ()
+    subnets: Annotated[
+        tuple[str, ...],
+        says(
+            "Their subnets, of which private links take addresses, as `SUBNET-ID VPC-ID CIDR INTERFACE`; the interface is this host's in that subnet"
+        ),
+    ] = ()
+    links: Annotated[
+        bool, says("Put the addresses of private links on this host's interfaces, where it has them, and serve there")
+    ] = True
+
+
+class Dns(Struct, frozen=True, forbid_unknown_fields=True):
+    """The small name server that tells clients of a network the address of an instance's private link."""
+
+    addresses: Annotated[
+        tuple[str, ...], says("HOST:PORT to answer on, by UDP and TCP; none switches it off. Usually port 53")
+    ] = ()
+    seconds: Annotated[int, says("Seconds for which an answer may be remembered", ge=1)] = 60
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):

@@ -224,6 +224,12 @@ _OTHERS_LINK = Verdict(False, Entry.PRIVATE, "the private link that it came to i
 _local = lru_cache(maxsize=256)(numeric)
 
 
+def plain_address(text: str) -> str:
+    """The address as people write it: an IPv4 one not as a socket for both kinds does (`::ffff:192.0.2.7`)."""
+    bare = text.removeprefix("::ffff:")
+    return bare if "." in bare else text
+
+
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address, an IPv4 one also as a socket for both kinds writes it (`::ffff:192.0.2.7`), or None."""

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from roadstead.domain import identity
 from roadstead.domain.identity import Origin
+from roadstead.domain.network import plain_address
 from roadstead.domain.proxies import TOLD_BY
 from roadstead.errors import AppError
 from roadstead.http import (
@@ -116,7 +117,8 @@ class Entry:
         client, local = scope.get("client"), scope.get("server")
         # Clients of the cloud's API know request ids as UUIDs.
         request_id = str(uuid.uuid4()) if door is _ACTIONS else f"{self._run}{next(self._count):08x}"
-        return Origin(door.name, client[0] if client else "unknown", request_id, local=local[0] if local else "")
+        address = plain_address(client[0]) if client else "unknown"
+        return Origin(door.name, address, request_id, local=plain_address(local[0]) if local else "")
 
     async def _refuse(self, exchange: Exchange, door: _Door, error: AppError) -> None:
         if exchange.started:

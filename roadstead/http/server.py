@@ -9,7 +9,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +22,7 @@ from roadstead.config import Settings
 from roadstead.domain.proxies import Proxies
 from roadstead.errors import StartRefused
 from roadstead.http.arrivals import Arrivals, Greeted, Manners, explain_tls
+from roadstead.http.listening import Listening, Server
 from roadstead.http.protocol import LendingProtocol, ServerConfig
 from roadstead.http.transfer import Sending
 
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from roadstead.http.certificates import Certificates, Stored
 
 STOP_SECONDS = 10
+
+Beside = Callable[[Server], Coroutine[None, None, None]]
+
+
+def _nowhere(_address: str) -> bool:
+    """No address is a private link's."""
+    return False
 
 
 def server_config(
@@ -38,15 +46,17 @@ def server_config(
     log_config: dict[str, Any] | None = None,
     sending: Sending = "mmap",
     stored: Stored | None = None,
+    at_link: Callable[[str], bool] = _nowhere,
 ) -> ServerConfig:
     """How one serving process serves `app`. Logging stays as it is set up unless `log_config` says otherwise.
 
-    `stored` finds certificates that are in no file. Raises StartRefused when HTTPS is wanted and has no certificate.
+    `stored` finds certificates that are in no file, `at_link` says whether an address of ours is a private link's.
+    Raises StartRefused when HTTPS is wanted and has no certificate.
     """
     return ServerConfig(
         app,
         settings,
-        manners_of(settings, stored),
+        manners_of(settings, stored, at_link),
         sending,
         http=LendingProtocol,
         loop="uvloop",
@@ -63,11 +73,17 @@ def server_config(
     )
 
 
-def manners_of(settings: Settings, stored: Stored | None = None) -> Manners:
+def manners_of(
+    settings: Settings, stored: Stored | None = None, at_link: Callable[[str], bool] = _nowhere
+) -> Manners:
     """How connections may begin by these settings."""
     certificates = _certificates(settings, stored) if settings.tls.on else None
-    everywhere = bool(settings.tls.client_authorities) and settings.tls.client_certificates == "all"
-    return Manners(Proxies.of(settings.network.proxy_protocol), certificates, lambda _address: everywhere)
+    wanted, everywhere = bool(settings.tls.client_authorities), settings.tls.client_certificates == "all"
+    return Manners(
+        Proxies.of(settings.network.proxy_protocol),
+        certificates,
+        lambda address: wanted and (everywhere or at_link(address)),
+    )
 
 
 def _certificates(settings: Settings, stored: Stored | None) -> Certificates:
@@ -83,10 +99,12 @@ class _Server(uvicorn.Server):
     It has no hold on signals, which it would raise again before our own clean-up.
     """
 
-    def __init__(self, config: ServerConfig, secure: Sequence[socket.socket]) -> None:
+    def __init__(self, config: ServerConfig, secure: Sequence[socket.socket], beside: Beside) -> None:
         super().__init__(config)
         self._ours = config
         self._secure = secure
+        self._beside = beside
+        self._running: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -100,19 +118,33 @@ class _Server(uvicorn.Server):
         self.servers = []
         for listener in sockets or []:
             await self.open(listener, secure=listener in self._secure)
+        self._running = asyncio.create_task(self._beside(self))
         self.started = True
 
-    async def open(self, listener: socket.socket, *, secure: bool) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No connection is taken any more, and requests have had time to end."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await super().shutdown(sockets)
+
+    def shut(self, listening: Listening) -> None:
+        """No connection is taken there any more; those that were go on."""
+        self.servers = [each for each in self.servers if each is not listening]
+        listening.close()
+
+    async def open(self, listener: socket.socket, *, secure: bool) -> Listening:
         """Connections to the socket are taken, as HTTPS if `secure`."""
         manners = self._ours.manners
         if secure or manners.telling.networks:
             arrivals = Arrivals(listener, manners, self._make, secure=secure)
             self.servers.append(cast(asyncio.base_events.Server, arrivals))
-        else:
-            backlog = self._ours.backlog
-            loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: self._make(Greeted()), sock=listener, backlog=backlog)
-            self.servers.append(server)
+            return arrivals
+        backlog = self._ours.backlog
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: self._make(Greeted()), sock=listener, backlog=backlog)
+        self.servers.append(server)
+        return server
 
     def _make(self, greeted: Greeted) -> LendingProtocol:
         protocol = LendingProtocol(self._ours, self.server_state, self.lifespan.state, told=greeted.client)
@@ -125,6 +157,10 @@ def _nothing() -> None:
     """Stands for what need not be done."""
 
 
+async def _no_more(_server: Server) -> None:
+    """It is listened where it was when the server started."""
+
+
 async def serve(
     config: ServerConfig,
     sockets: Sequence[socket.socket],
@@ -132,14 +168,15 @@ async def serve(
     *,
     secure: Sequence[socket.socket] = (),
     stopping: Callable[[], None] = _nothing,
+    beside: Beside = _no_more,
 ) -> None:
     """The application has been served on the bound `sockets` until `stop` was set, on those in `secure` by HTTPS.
 
-    Then `stopping` is called, no connection is accepted, running requests have 10 seconds to end, and every thread
-    has ended. Without `stop`, SIGTERM and SIGINT stop the server. Raises StartRefused when the application's lifespan
-    does not start.
+    `beside` runs meanwhile and may have the server listen elsewhere too. Then `stopping` is called, no connection is
+    accepted, running requests have 10 seconds to end, and every thread has ended. Without `stop`, SIGTERM and SIGINT
+    stop the server. Raises StartRefused when the application's lifespan does not start.
     """
-    server = _Server(config, secure)
+    server = _Server(config, secure, beside)
     stop = stop or _stop_on_signals()
     watch = asyncio.create_task(_pass_on(stop, server, stopping))
     try:

@@ -28,6 +28,7 @@ from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
 
 if TYPE_CHECKING:
+    from roadstead.services.link_keeping import LinkKeeper
     from roadstead.services.pulls import Pulls
     from roadstead.services.triggering import TriggerMemory
 
@@ -55,6 +56,7 @@ class Context:
     refusals: Refusals
     pulls: Pulls
     feed: EventFeed
+    links: LinkKeeper
     meters: Meters
     triggers: TriggerMemory
     passwords: Passwords

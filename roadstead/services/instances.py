@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roadstead.config import Settings
-from roadstead.domain.network import NetworkPolicy, PublicEntry, parse_cidr
+from roadstead.domain.links import cidrs_of
+from roadstead.domain.network import Addresses, NetworkPolicy, Number, PublicEntry, numeric, parse_cidr
 from roadstead.errors import InstanceNotRunning, InstanceUnknown
-from roadstead.metadata import instances
+from roadstead.metadata import instances, links
 from roadstead.metadata.database import Database, Tx
 from roadstead.metadata.instances import Instance
+from roadstead.metadata.links import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class InstanceDirectory:
         """The instance name that a Host header carries, or the default instance's."""
         name = _without_port(host).lower()
         if name.endswith(self._suffix):
-            label = name[: -len(self._suffix)]
+            # In the networks that it is linked to an instance has a second name.
+            label = name[: -len(self._suffix)].removesuffix("-vpc")
             if label and "." not in label:
                 return label
         return self._settings.default_instance
@@ -91,10 +95,12 @@ class InstanceDirectory:
             self._current.pop(label, None)
             return None
         entries = await instances.allowed(tx, row.id)
+        gates = await links.gates(tx)
         policy = NetworkPolicy.of(
             loopback=self._settings.network.loopback,
             opened=PublicEntry(row.public_entry).admits,
             networks=[parse_cidr(entry.cidr) for entry in entries],
+            links=_links(gates, row.id),
         )
         served = ServedInstance(row, policy, row.running, row.name == self._settings.default_instance)
         self._known[label] = served
@@ -109,6 +115,17 @@ class InstanceDirectory:
         """What was read after that version was asked for is how the instance stands in it."""
         if version is not None:
             self._current[served.row.name] = (served, version)
+
+
+def _links(gates: Sequence[Gate], instance_id: int) -> dict[Number, Addresses | None]:
+    """Whom the address of each link lets in to that instance."""
+    found: dict[Number, Addresses | None] = {}
+    for gate in gates:
+        number = numeric(gate.address)
+        if number is not None:
+            mine = gate.instance_id == instance_id and gate.vpc_cidrs is not None
+            found[number] = Addresses(cidrs_of(gate.vpc_cidrs or "")) if mine else None
+    return found
 
 
 def _without_port(host: str) -> str:

@@ -15,7 +15,7 @@ from roadstead.services.context import Context
 from roadstead.services.fields import RegistryId, Specification
 from roadstead.services.operations import Call, Wire, operation
 
-Kind = Literal["namespaces", "repositories"]
+Kind = Literal["namespaces", "repositories", "links"]
 
 
 def limit(rules: Quotas, specification: str, kind: Kind) -> int:
@@ -39,6 +39,12 @@ async def room_for_repository(ctx: Context, tx: Tx, instance: Instance, *, wait:
     if wait:
         await quotas.hold(tx, instance.id)
     _check(ctx, instance, "repositories", await quotas.repositories_of(tx, instance.id))
+
+
+async def room_for_link(ctx: Context, tx: Tx, instance: Instance) -> None:
+    """Returns when the instance may have one more private link; raises QuotaExceeded."""
+    await quotas.hold(tx, instance.id)
+    _check(ctx, instance, "links", await quotas.links_of(tx, instance.id))
 
 
 def _check(ctx: Context, instance: Instance, kind: Kind, used: int) -> None:
@@ -81,6 +87,7 @@ async def describe_instance_quotas(call: Call, request: DescribeInstanceQuotas) 
     used: dict[Kind, int] = {
         "namespaces": await quotas.namespaces_of(call.tx, row.id),
         "repositories": await quotas.repositories_of(call.tx, row.id),
+        "links": await quotas.links_of(call.tx, row.id),
     }
     return InstanceQuotas(
         registry_id=row.registry_id,

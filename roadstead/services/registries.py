@@ -20,7 +20,7 @@ from roadstead.errors import (
     OperationRefused,
     OperationUnsupported,
 )
-from roadstead.metadata import instances, resource_tags
+from roadstead.metadata import instances, links, resource_tags
 from roadstead.metadata.instances import Instance, Listed
 from roadstead.services.credentials import LONG_TERM_HOURS
 from roadstead.services.fields import (
@@ -95,7 +95,9 @@ class RegistryInfo(Wire, frozen=True, kw_only=True):
         bool, Meta(description="Whether anybody may pull from its public namespaces without logging in.")
     ]
     token_valid_time: Annotated[int, Meta(description="Hours that a long-term credential is valid.")]
-    internal_endpoint: Annotated[str, Meta(description="Private address; empty without a private entry.")] = ""
+    internal_endpoint: Annotated[
+        str, Meta(description="Address of its first private link that is served; empty without one.")
+    ] = ""
     tag_specification: Labels
     # A text, because the API has an empty one here where there is no such time.
     expired_at: Annotated[str, Meta(description="When what is prepaid ends (RFC 3339); empty when nothing is.")]
@@ -233,10 +235,14 @@ async def infos(call: Call, rows: Sequence[Instance]) -> list[RegistryInfo]:
     """The instances as answers show them."""
     carried = await resource_tags.of(call.tx, [label_path(row) for row in rows])
     domain = call.ctx.settings.base_domain.strip(".")
-    return [_info(row, carried.get(label_path(row), {}), domain) for row in rows]
+    private: dict[int, str] = {}
+    for link in await links.links(call.tx, [row.id for row in rows]):
+        if link.status == links.RUNNING:
+            private.setdefault(link.instance_id, link.address)
+    return [_info(row, carried.get(label_path(row), {}), domain, private.get(row.id, "")) for row in rows]
 
 
-def _info(row: Instance, carried: dict[str, str], domain: str) -> RegistryInfo:
+def _info(row: Instance, carried: dict[str, str], domain: str, private: str) -> RegistryInfo:
     return RegistryInfo(
         registry_id=row.registry_id,
         registry_name=row.name,
@@ -248,6 +254,7 @@ def _info(row: Instance, carried: dict[str, str], domain: str) -> RegistryInfo:
         region_id=region(row.region).number,
         enable_anonymous=row.anonymous_access,
         token_valid_time=LONG_TERM_HOURS,
+        internal_endpoint=private,
         tag_specification=TagSpecification(tags=labels(carried)),
         expired_at=row.expires_at.isoformat(timespec="seconds") if row.expires_at is not None else "",
         pay_mod=1 if row.prepaid else 0,

@@ -17,6 +17,7 @@ from roadstead.services import (
     federation,
     groups,
     jobs,
+    links,
     manifests,
     markdown,
     namespaces,
@@ -33,6 +34,7 @@ from roadstead.services import (
     trigger_log,
     triggers,
     users,
+    vpcs,
 )
 from roadstead.services.operations import AnyOperation, Operation, table
 
@@ -55,6 +57,8 @@ SERVICES: tuple[ModuleType, ...] = (
     credentials,
     service_accounts,
     networks,
+    vpcs,
+    links,
     users,
     access_keys,
     federation,

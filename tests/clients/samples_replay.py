@@ -118,6 +118,29 @@ def _accounts(world: World) -> None:
         world.must("CreateServiceAccount", Name=name, Duration=1, Permissions=rights)
 
 
+def _vpcs(world: World) -> None:
+    """There are the samples' networks, and a link at the address that they name; no interface is touched."""
+    networks = {
+        "vpc-74ffq7ov": ("10.201.0.0/16", "subnet-kpmi5ji6", "10.201.1.0/24"),
+        "vpc-9iazgkcl": ("192.168.23.0/24", "subnet-linked", "192.168.23.69/32"),
+    }
+    for vpc, (cidr, subnet, part) in networks.items():
+        asked = {"VpcId": vpc, "SubnetId": subnet, "CidrBlock": part, "Interface": "eth-none"}
+        for action, fields in (("CreateVpc", {"VpcId": vpc, "CidrBlocks": [cidr]}), ("CreateSubnet", asked)):
+            code, answer = world.helper.ask(action, fields)
+            assert code == "", (action, code, answer)
+    world.must("ManageInternalEndpoint", Operation="Create", VpcId="vpc-9iazgkcl", SubnetId="subnet-linked")
+
+
+def _linked(world: World) -> dict[str, Any]:
+    return {"InstanceId": world.ids["RegistryId"]}
+
+
+def _linked_ones(world: World) -> dict[str, Any]:
+    (sample,) = tcr_contract.samples("DescribeInternalEndpointDnsStatus")[0]["VpcSet"]
+    return {"VpcSet": [{**sample, "InstanceId": world.ids["RegistryId"]}]}
+
+
 def _prepaid(world: World) -> None:
     world.must("RenewInstance", Flag=1, RegistryChargePrepaid={"Period": 1, "RenewFlag": 0})
 
@@ -186,6 +209,11 @@ _ORDER = (
     Step("DescribeSecurityPolicies", before=_cidrs("0.0.0.0/20", "127.0.0.1/24")),
     Step("DeleteSecurityPolicy"),
     Step("DeleteMultipleSecurityPolicy"),
+    Step("ManageInternalEndpoint", before=_vpcs),
+    Step("DescribeInternalEndpoints"),
+    Step("CreateInternalEndpointDns", changes=_linked),
+    Step("DescribeInternalEndpointDnsStatus", changes=_linked_ones),
+    Step("DeleteInternalEndpointDns", changes=_linked),
     Step("CreateWebhookTrigger", after=_triggered),
     Step("ModifyWebhookTrigger", changes=_the_trigger),
     Step("DescribeWebhookTrigger"),

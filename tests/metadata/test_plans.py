@@ -36,6 +36,7 @@ from roadstead.metadata import (
     instances,
     inventory,
     layers,
+    links,
     namespaces,
     policy_documents,
     quotas,
@@ -54,7 +55,17 @@ from tests.metadata.delivery_rows import delivery
 from tests.metadata.scene import LATER, NOW, Scene, set_up, store_blob, store_manifest, upload
 
 # A handful of rows, whatever the registry holds; `counted` is what a count with a limit counts.
-SMALL = {"counted", "job_queues", "schema_version", "signing_keys", "sqlite_master"}
+SMALL = {
+    "vpcs",
+    "subnets",
+    "private_links",
+    "link_addresses",
+    "counted",
+    "job_queues",
+    "schema_version",
+    "signing_keys",
+    "sqlite_master",
+}
 # What a caller may see of names: one, all that begin with a text, and one pattern; and some that it may not.
 SEEN = Selection(Names(frozenset({"prod/web"}), ("shop/",), ("a*b",)), Names(starts=("shop/secret",)))
 # What somebody sees who may see a little of an instance or two.
@@ -259,6 +270,11 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "open uploads": lambda tx, s: deletions.open_uploads(tx, s.instance, 10),
     "any repository": lambda tx, s: deletions.any_repository(tx, s.instance),
     "the number of all namespaces": lambda tx, s: quotas.namespaces_of(tx, s.instance),
+    "the number of private links": lambda tx, s: quotas.links_of(tx, s.instance),
+    "what the addresses of links mean": lambda tx, s: links.gates(tx),
+    "the links of instances": lambda tx, s: links.links(tx, [s.instance]),
+    "all links": lambda tx, s: links.links(tx),
+    "addresses that are left over": lambda tx, s: links.left_over(tx),
     "the number of all repositories": lambda tx, s: quotas.repositories_of(tx, s.instance),
     "the first instance": lambda tx, s: instances.began(tx),
     "names in a namespace": lambda tx, s: repositories.names_in(tx, s.namespace, 3),

@@ -56,6 +56,7 @@ async def test_no_more_than_allowed_by_operation_and_by_push(shop: Shop) -> None
         assert [(each.name, each.limit, each.used) for each in answer.quotas] == [
             ("namespaces", 2, 2),
             ("repositories", 3, 3),
+            ("links", 3, 0),
         ]
         await ask(ctx, registries.modify_instance, **here, registry_type="standard")
         await ask(ctx, namespaces.create_namespace, **here, namespace_name="three")

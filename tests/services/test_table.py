@@ -63,6 +63,12 @@ USUAL: dict[str, Any] = {
     "token_type": "longterm",
     "operation": "Create",
     "cidr_block": "192.0.2.0/24",
+    "vpc_id": "vpc-lab",
+    "subnet_id": "subnet-a",
+    "interface": "eth-none",
+    "cidr_blocks": ["10.9.0.0/16"],
+    "vpc_set": [],
+    "eni_lb_ip": "10.7.1.2",
     "name": "alice",
     "status": "Inactive",
     "permissions": [Permission(resource="library", actions=["tcr:PullRepository"])],
@@ -99,6 +105,11 @@ USUAL: dict[str, Any] = {
 }
 UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateNamespace": {"namespace_name": "fresh"},
+    "CreateVpc": {"vpc_id": "vpc-fresh"},
+    "DeleteVpc": {"vpc_id": "vpc-empty"},
+    "CreateSubnet": {"subnet_id": "subnet-fresh", "cidr_block": "10.7.9.0/24"},
+    "DeleteSubnet": {"subnet_id": "subnet-empty"},
+    "ManageInternalEndpoint": {"subnet_id": "subnet-empty"},
     "DeleteNamespace": {"namespace_name": "empty"},
     "CreateRepository": {"repository_name": "fresh"},
     "ModifyInstanceToken": {"enable": False},
@@ -120,7 +131,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 }
 # What the resources of each service are.
 KINDS = {
-    "tcr": {"instance", "repository"},
+    "tcr": {"instance", "repository", "vpc"},
     "cam": {"policyid", "groupid", "uin"},
     "sts": {"uin", "federated-user"},
     "cloudaudit": {"audit"},
@@ -149,6 +160,7 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     registry = instance.row.registry_id
     caller = await local_owner(ctx)
     trigger = await prepare_trigger(ctx, caller, registry)
+    await prepare_link(ctx, caller, registry)
     await push_image(ctx, await owner_asker(ctx), "library/web", "latest")
     create = OPERATIONS["CreateNamespace"]
     await run(ctx, caller, create, create.request(registry_id=registry, namespace_name="empty"))
@@ -177,6 +189,20 @@ async def prepare(ctx: Context) -> dict[str, Any]:
         "resource": f"qcs::tcr::uin/:instance/{registry}",
         **await prepare_access(ctx, caller, user.uin),
     }
+
+
+async def prepare_link(ctx: Context, caller: Caller, registry: str) -> None:
+    """There are networks and subnets, some with nothing in them, and a private link."""
+
+    async def ask(name: str, **fields: Any) -> None:
+        await run(ctx, caller, OPERATIONS[name], OPERATIONS[name].request(**fields))
+
+    for vpc, cidr in (("vpc-lab", "10.7.0.0/16"), ("vpc-empty", "10.8.0.0/16")):
+        await ask("CreateVpc", vpc_id=vpc, cidr_blocks=[cidr])
+    for subnet, cidr in (("subnet-a", "10.7.1.0/24"), ("subnet-empty", "10.7.2.0/24")):
+        await ask("CreateSubnet", vpc_id="vpc-lab", subnet_id=subnet, cidr_block=cidr, interface="eth-none")
+    link = {"registry_id": registry, "vpc_id": "vpc-lab", "subnet_id": "subnet-a"}
+    await ask("ManageInternalEndpoint", operation="Create", **link)
 
 
 async def prepare_trigger(ctx: Context, caller: Caller, registry: str) -> int:
