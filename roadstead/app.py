@@ -41,6 +41,7 @@ from roadstead.services.link_keeping import LinkKeeper
 from roadstead.services.logins import LoginGuard
 from roadstead.services.memory import Admissions, Recent
 from roadstead.services.meters import Meters
+from roadstead.services.overview import OverviewMemory
 from roadstead.services.passwords import Passwords
 from roadstead.services.pulls import Pulls
 from roadstead.services.refusals import Refusals
@@ -85,6 +86,34 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         database = await connect(settings)
         await store.check()
         ctx = await _context(settings, clock, database, store, outbound, proxies)
+        box = SecretBox.open(settings)
+        keys = KeyRing(database, box, settings.tokens, clock)
+        await keys.refresh()
+        ctx = Context(
+            settings=settings,
+            database=database,
+            stores={settings.region: store},
+            clock=clock,
+            jobs=job_table(),
+            secrets=box,
+            keys=keys,
+            logins=LoginGuard(settings.login),
+            instances=InstanceDirectory(database, settings),
+            proxies=proxies,
+            recent=Recent(),
+            admissions=Admissions(),
+            rights=RightsMemory(),
+            key_uses=KeyUses(),
+            refusals=Refusals(),
+            pulls=Pulls(),
+            feed=EventFeed(database, settings.events.streams),
+            meters=Meters(settings.folder),
+            triggers=TriggerMemory(),
+            overviews=OverviewMemory(),
+            passwords=Passwords(),
+            outbound=outbound,
+            oidc=oidc,
+        )
         try:
             yield ctx
         finally:

@@ -16,6 +16,7 @@ from roadstead.metadata.schema.content import (
     blobs,
     manifest_blobs,
     manifest_members,
+    manifest_pulls,
     manifests,
     missing_blobs,
     repository_blobs,
@@ -366,6 +367,13 @@ async def total_sizes(tx: Tx, repository_id: int, digests: Sequence[str]) -> dic
         rows = await tx.all(sa.select(c.digest, c.total_size).where(c.repository_id == repository_id, some))
         found.update({row.digest: row.total_size for row in rows})
     return found
+
+
+async def manifest_pulls_of(tx: Tx, manifest_id: int) -> tuple[int, datetime] | None:
+    """How often the manifest was pulled and when last; None when it never was."""
+    c = manifest_pulls.c
+    row = await tx.one(sa.select(c.pulls, c.pulled_at).where(c.manifest_id == manifest_id))
+    return None if row is None else (row.pulls, row.pulled_at)
 
 
 async def platforms(tx: Tx, manifest_id: int) -> str:

@@ -29,6 +29,7 @@ from roadstead.services.tokens import KeyRing
 
 if TYPE_CHECKING:
     from roadstead.services.link_keeping import LinkKeeper
+    from roadstead.services.overview import OverviewMemory
     from roadstead.services.pulls import Pulls
     from roadstead.services.triggering import TriggerMemory
 
@@ -59,6 +60,7 @@ class Context:
     links: LinkKeeper
     meters: Meters
     triggers: TriggerMemory
+    overviews: OverviewMemory
     passwords: Passwords
     outbound: Outbound
     oidc: OidcClient

@@ -9,21 +9,22 @@ middle leaves the job to another, which goes on with what is left.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from roadstead.errors import ManifestUnknown, OperationRefused, RepositoryUnknown
 from roadstead.jobs.queue import job
-from roadstead.metadata import artifacts, deletions, instances, repositories, resource_tags
+from roadstead.metadata import artifacts, deletions, event_log, instances, repositories, resource_tags
 from roadstead.metadata.database import Tx
 from roadstead.metadata.deletions import Holdings
 from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
 from roadstead.services.deployments import InstanceJob
-from roadstead.services.fields import NamespaceName, RegistryId, RepositoryPath
+from roadstead.services.fields import LastPullTime, NamespaceName, PullCount, RegistryId, RepositoryPath
 from roadstead.services.layers import discard
 from roadstead.services.operations import Call, Wire, operation
 from roadstead.services.registries import RegistryCondition, infos, label_path, told
@@ -33,6 +34,8 @@ from roadstead.services.tags import referred
 _DELETING = "Deleting"
 _STEPS = ("Content", "Registry")
 _MOST_TAGS = 100
+_EVENTS_LOOKED_AT = 1000
+_PULLS_TOLD = 10
 
 
 class DeleteInstance(Wire, frozen=True, kw_only=True):
@@ -176,6 +179,14 @@ class DescribeDeletionImpact(Wire, frozen=True, kw_only=True):
     reference: Annotated[str, Meta(description="Tag or digest of an image; empty: the whole repository.")] = ""
 
 
+class RecentPull(Wire, frozen=True, kw_only=True):
+    """Somebody who has pulled what would go."""
+
+    time: Annotated[datetime, Meta(description="When.")]
+    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
+    tag: Annotated[str, Meta(description="The tag that was pulled; empty when it was pulled by digest.")]
+
+
 class DeletionImpact(Wire, frozen=True, kw_only=True):
     """What the deletion takes with it."""
 
@@ -187,6 +198,12 @@ class DeletionImpact(Wire, frozen=True, kw_only=True):
     member_of: Annotated[
         bool, Meta(description="Whether an index names the image, so that it stays when its tags are deleted.")
     ] = False
+    pull_count: PullCount = 0
+    last_pull_time: LastPullTime = None
+    recent_pulls: Annotated[
+        list[RecentPull],
+        Meta(description="Its last pulls, up to 10, as far as the newest events tell."),
+    ] = msgspec.field(default_factory=list)
 
 
 @operation(
@@ -200,8 +217,17 @@ async def describe_deletion_impact(call: Call, request: DescribeDeletionImpact) 
     if not request.reference:
         held = await deletions.of_repository(call.tx, found.id)
         names = await artifacts.tag_names(call.tx, found.id, "", _MOST_TAGS)
-        return DeletionImpact(tags=names, tag_count=held.tags, image_count=held.manifests, freed_bytes=held.size)
+        return DeletionImpact(
+            tags=names,
+            tag_count=held.tags,
+            image_count=held.manifests,
+            freed_bytes=held.size,
+            pull_count=found.pulls,
+            last_pull_time=found.pulled_at,
+            recent_pulls=await _recent_pulls(call, found.name, ""),
+        )
     manifest_id, digest = await referred(call.tx, found, request.reference)
+    pulled = await artifacts.manifest_pulls_of(call.tx, manifest_id)
     names = [
         row.name for row in await artifacts.tag_infos(call.tx, found.id, last="", most=_MOST_TAGS, digest=digest)
     ]
@@ -212,4 +238,25 @@ async def describe_deletion_impact(call: Call, request: DescribeDeletionImpact) 
         image_count=1,
         freed_bytes=await deletions.freed_by_manifest(call.tx, found.id, manifest_id),
         member_of=await artifacts.is_member(call.tx, found.id, digest),
+        pull_count=0 if pulled is None else pulled[0],
+        last_pull_time=None if pulled is None else pulled[1],
+        recent_pulls=await _recent_pulls(call, found.name, digest),
     )
+
+
+async def _recent_pulls(call: Call, repository: str, digest: str) -> list[RecentPull]:
+    """The last pulls of the repository, or of that image of it, which the newest events tell."""
+    rows = await event_log.before(call.tx, call.here.id, None, _EVENTS_LOOKED_AT)
+    found = []
+    for row in rows:
+        if row.kind == "pullImage":
+            data = msgspec.json.decode(row.data, type=_Pull)
+            if data.repository == repository and digest in {"", data.digest}:
+                found.append(RecentPull(time=row.occurred_at, user=row.operator, tag=data.tag))
+    return found[:_PULLS_TOLD]
+
+
+class _Pull(msgspec.Struct, frozen=True):
+    repository: str = ""
+    digest: str = ""
+    tag: str = ""

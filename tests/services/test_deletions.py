@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.domain.reference import Digest
+from roadstead.domain.reference import Digest, RepositoryName
 from roadstead.errors import (
     AppError,
     InstanceNotRunning,
@@ -19,7 +19,7 @@ from roadstead.errors import (
 )
 from roadstead.metadata import deletions as rows
 from roadstead.metadata import resource_tags
-from roadstead.services import deletions, gc, namespaces, registries
+from roadstead.services import deletions, gc, images, namespaces, registries
 from roadstead.services.credentials import create_instance_token
 from roadstead.services.deployments import InstanceJob
 from roadstead.services.fields import Tag, TagSpecification
@@ -241,6 +241,18 @@ class TestBeforehand:
             await self.told(shop, "library/web", "four")
         with pytest.raises(ManifestUnknown):
             await self.told(shop, "library/web", str(Digest.of(b"four")))
+
+    async def test_who_pulled_it_lately(self, shop: Shop) -> None:
+        digest = await shop.push_image("library/web", "one", CONFIG, OWN)
+        await shop.push_image("library/web", "two", CONFIG, SHARED)
+        for tag in ("one", "one", "two"):
+            await images.pull(shop.ctx, shop.asker, RepositoryName.parse("library/web"), tag, "", "")
+        await shop.ctx.pulls.write_down(shop.ctx)
+        image, whole = await self.told(shop, "library/web", str(digest)), await self.told(shop, "library/web")
+        assert (image.pull_count, [each.tag for each in image.recent_pulls]) == (2, ["one", "one"])
+        assert (whole.pull_count, [each.tag for each in whole.recent_pulls]) == (3, ["two", "one", "one"])
+        assert {each.user for each in whole.recent_pulls} == {owner_login(shop.ctx).username}
+        assert whole.last_pull_time == image.last_pull_time == shop.ctx.clock()
 
     async def test_of_a_repository_everything(self, shop: Shop) -> None:
         await shop.push_image("library/web", "one", CONFIG, SHARED, OWN)

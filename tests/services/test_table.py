@@ -124,6 +124,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     # A namespace that the caller may not see reads like one that does not exist.
     "DescribeRepositories": {"namespace_name": None},
     "DescribeWebhookTrigger": {"namespace": None},
+    "TestCondition": {"namespace": ""},
     "CreatePolicy": {"policy_name": "fresh"},
     "CreateGroup": {"group_name": "fresh"},
     "SimulatePolicy": {"policy_document": None, "group_id": None},
