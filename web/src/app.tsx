@@ -10,6 +10,9 @@ import { Session } from "./parts/session";
 import { Shell } from "./parts/shell";
 import { t } from "./parts/words";
 
+// Fields say what belongs into them by their label; the design system's own hint is in Chinese whatever is chosen.
+const DESIGN = { input: { placeholder: "" }, textarea: { placeholder: "" }, animation: { exclude: ["ripple" as const] } };
+
 type Loaded = () => Promise<{ default: ComponentType }>;
 
 const page = (path: string, load: Loaded): RouteObject => ({
@@ -19,12 +22,17 @@ const page = (path: string, load: Loaded): RouteObject => ({
 });
 
 const INSTANCE: RouteObject[] = [
-  { index: true, element: <Navigate to="namespaces" replace /> },
-  // OVERVIEW
+  { index: true, element: <Navigate to="overview" replace /> },
+  page("overview", () => import("./pages/overview")),
   page("namespaces", () => import("./pages/namespaces")),
   page("repositories", () => import("./pages/repositories")),
   page("repositories/:namespace/*", () => import("./pages/tags")),
   page("credentials", () => import("./pages/credentials")),
+  page("service-accounts", () => import("./pages/service_accounts")),
+  page("networks", () => import("./pages/networks")),
+  page("triggers", () => import("./pages/triggers")),
+  page("triggers/:trigger", () => import("./pages/trigger_log")),
+  page("events", () => import("./pages/event_log")),
 ];
 
 const routes = (onLanguage: () => void): RouteObject[] => [
@@ -35,6 +43,14 @@ const routes = (onLanguage: () => void): RouteObject[] => [
     children: [
       { index: true, element: <Home /> },
       { path: "i/:instance", element: <InstancePlace />, children: INSTANCE },
+      page("instances", () => import("./pages/registries")),
+      page("users/:name?", () => import("./pages/users")),
+      page("groups/:group?", () => import("./pages/groups")),
+      page("policies/:policy?", () => import("./pages/policy_documents")),
+      page("access", () => import("./pages/simulation")),
+      page("audit", () => import("./pages/audit")),
+      page("jobs", () => import("./pages/jobs")),
+      page("account", () => import("./pages/own_account")),
       { path: "*", element: <Nowhere /> },
     ],
   },
@@ -52,7 +68,7 @@ export function App() {
   const router = useMemo(() => createBrowserRouter(routes(() => setRound((count) => count + 1)), { basename: "/console" }), []);
   return (
     <QueryClientProvider client={cache}>
-      <ConfigProvider globalConfig={{ animation: { exclude: ["ripple"] } }}>
+      <ConfigProvider globalConfig={DESIGN}>
         <RouterProvider key={round} router={router} />
       </ConfigProvider>
     </QueryClientProvider>
@@ -70,7 +86,7 @@ function Home() {
     enabled: !lastInstance(),
   });
   const name = lastInstance() || found.data;
-  return name ? <Navigate to={`/i/${name}/namespaces`} replace /> : <p className="muted" aria-busy="true">{t("Loading")}</p>;
+  return name ? <Navigate to={`/i/${name}/overview`} replace /> : <p className="muted" aria-busy="true">{t("Loading")}</p>;
 }
 
 function Nowhere() {

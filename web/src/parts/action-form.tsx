@@ -226,7 +226,7 @@ function Plain({ id, value, set, type, hint }: PlainProps) {
   const attributes = { id, autoComplete: type === "password" ? "new-password" : "off" };
   return (
     <span ref={(place) => Object.entries(attributes).forEach(([key, text]) => place?.querySelector("input")?.setAttribute(key, text))}>
-      <Input value={value} onChange={set} type={type} placeholder={hint} spellCheck={false} />
+      <Input value={value} onChange={set} type={type} placeholder={hint ?? ""} spellCheck={false} />
     </span>
   );
 }
@@ -234,7 +234,7 @@ function Plain({ id, value, set, type, hint }: PlainProps) {
 function Long({ id, value, set, rows }: { id: string; value: string; set: (text: string) => void; rows: number }) {
   return (
     <span ref={(place) => place?.querySelector("textarea")?.setAttribute("id", id)}>
-      <Textarea value={value} onChange={set} rows={rows} />
+      <Textarea value={value} onChange={set} rows={rows} placeholder="" />
     </span>
   );
 }

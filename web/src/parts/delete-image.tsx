@@ -34,6 +34,10 @@ function Impact({ impact, whole }: { impact: Schemas["DeletionImpact"]; whole?: 
           {impact.TagCount > 40 && <li>{t("and {count} more", { count: number(impact.TagCount - 40) })}</li>}
         </ul>
       )}
+      <p>
+        {t("Pulls:")} {lastPull(impact)}
+        {impact.RecentPulls.length > 0 && ` · ${t("lately by {names}", { names: [...new Set(impact.RecentPulls.map((each) => each.User))].join(", ") })}`}
+      </p>
       {impact.MemberOf && <p>{t("An index names this image: it stays as a part of that when its tags are deleted.")}</p>}
     </>
   );

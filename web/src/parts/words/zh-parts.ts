@@ -98,4 +98,5 @@ export const parts = {
   "Instances": "实例管理",
   "Audit": "审计",
   "Jobs": "任务",
+  "Error": "错误",
 } as const;

@@ -1,0 +1,184 @@
+// Groups: members have what the group is given.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button } from "tdesign-react";
+import { useState } from "react";
+import { Link, useNavigate, useParams } from "react-router";
+import { call, type Schemas } from "../api/client";
+import { ActionDialog } from "../parts/action-form";
+import { useAddress } from "../parts/address";
+import { AttachPolicy } from "../parts/attach-policy";
+import { Confirm } from "../parts/confirm";
+import { Page, Tabs } from "../parts/page";
+import { ProblemBox } from "../parts/problem";
+import { ResourceTable } from "../parts/resource-table";
+import { ago } from "../parts/shown";
+import { announce } from "../parts/toast";
+import { t } from "../parts/words";
+
+type Row = Schemas["GroupInfo"];
+type Member = Schemas["roadstead.services.groups.MemberInfo"];
+
+export default function Groups() {
+  const { group } = useParams();
+  return group ? <Group id={Number(group)} /> : <GroupList />;
+}
+
+function GroupList() {
+  const cache = useQueryClient();
+  const [creating, setCreating] = useState(false);
+  const create = <Button theme="primary" onClick={() => setCreating(true)}>{t("New group")}</Button>;
+  return (
+    <Page title={t("Groups")} lead={t("What a group may do, each of its members may do.")}>
+      <ResourceTable<Row>
+        name={t("Groups")}
+        keys={["groups"]}
+        search={t("Search by name")}
+        ask={async (page, search, _, signal) => {
+          const found = await call("ListGroups", { ...page, Keyword: search }, signal);
+          return { rows: found.GroupInfo, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => String(row.GroupId)}
+        to={(row) => `/groups/${row.GroupId}`}
+        actions={create}
+        columns={[
+          { title: t("Name"), cell: (row) => <Link to={`/groups/${row.GroupId}`}>{row.GroupName}</Link> },
+          { title: t("Remark"), cell: (row) => row.Remark || "—" },
+          { title: t("Created"), minor: true, cell: (row) => ago(row.CreateTime) },
+        ]}
+        empty={{ title: t("There is no group yet"), text: t("A group spares you giving the same policies to one person after another:"), commands: ["roadstead group create developers"], action: create }}
+      />
+      {creating && (
+        <ActionDialog
+          title={t("New group")}
+          action="CreateGroup"
+          fields={["GroupName", "Remark"]}
+          submit={t("Create")}
+          onDone={() => {
+            setCreating(false);
+            void cache.invalidateQueries({ queryKey: ["groups"] });
+          }}
+          onCancel={() => setCreating(false)}
+        />
+      )}
+    </Page>
+  );
+}
+
+function Group({ id }: { id: number }) {
+  const cache = useQueryClient();
+  const navigate = useNavigate();
+  const [address, change] = useAddress();
+  const [editing, setEditing] = useState(false);
+  const [deleting, setDeleting] = useState(false);
+  const found = useQuery({ queryKey: ["group", id], queryFn: () => call("GetGroup", { GroupId: id }) });
+  const again = () => void cache.invalidateQueries({ predicate: (query) => ["group", "groups", "group-members", "group-policies"].includes(String(query.queryKey[0])) });
+  const name = found.data?.GroupName ?? String(id);
+  const above = [{ text: t("Groups"), to: "/groups" }];
+  const tab = address.get("tab") ?? "members";
+  return (
+    <Page
+      title={name}
+      lead={found.data?.Remark}
+      above={above}
+      actions={
+        <>
+          <Button variant="outline" onClick={() => setEditing(true)}>{t("Edit")}</Button>
+          <Button variant="outline" theme="danger" onClick={() => setDeleting(true)}>{t("Delete")}</Button>
+        </>
+      }
+    >
+      {found.isError && <ProblemBox error={found.error} />}
+      <Tabs name={name} shown={tab} onShow={(key) => change({ tab: key === "members" ? null : key, last: null })} tabs={[{ key: "members", text: t("Members") }, { key: "policies", text: t("Policies") }]} />
+      {tab === "members" && <Members id={id} again={again} />}
+      {tab === "policies" && <GroupPolicies id={id} again={again} />}
+      {editing && found.data && (
+        <ActionDialog
+          title={name}
+          action="UpdateGroup"
+          fixed={{ GroupId: id }}
+          fields={["GroupName", "Remark"]}
+          initial={{ GroupName: found.data.GroupName, Remark: found.data.Remark }}
+          submit={t("Save")}
+          onDone={() => {
+            setEditing(false);
+            announce(t("Saved"));
+            again();
+          }}
+          onCancel={() => setEditing(false)}
+        />
+      )}
+      {deleting && (
+        <Confirm
+          title={t("Delete group {name}?", { name })}
+          text={<p>{t("{count} members lose what they have by this group. They keep what they have themselves.", { count: found.data?.GroupNum ?? 0 })}</p>}
+          act={() => call("DeleteGroup", { GroupId: id })}
+          onDone={() => {
+            again();
+            void navigate("/groups");
+          }}
+          onCancel={() => setDeleting(false)}
+        />
+      )}
+    </Page>
+  );
+}
+
+function Members({ id, again }: { id: number; again: () => void }) {
+  const users = useQuery({ queryKey: ["users", "choice"], queryFn: () => call("ListUsers", { Limit: 500 }) });
+  const joining = useMutation({ mutationFn: (uin: number) => call("AddUserToGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
+  const leaving = useMutation({ mutationFn: (uin: number) => call("RemoveUserFromGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
+  return (
+    <>
+      {(joining.error ?? leaving.error) && <ProblemBox error={joining.error ?? leaving.error} />}
+      <ResourceTable<Member>
+        name={t("Members")}
+        keys={["group-members", id]}
+        ask={async (page, _, __, signal) => {
+          const found = await call("ListUsersForGroup", { GroupId: id, ...page }, signal);
+          return { rows: found.UserInfo, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => String(row.Uin)}
+        to={(row) => `/users/${encodeURIComponent(row.Name)}`}
+        actions={
+          <select className="select" aria-label={t("Add a member")} value="" onChange={(event) => event.target.value && joining.mutate(Number(event.target.value))}>
+            <option value="">{t("Add a member")}</option>
+            {users.data?.Data.map((each) => <option key={each.Uin} value={each.Uin}>{each.Name}</option>)}
+          </select>
+        }
+        columns={[
+          { title: t("Name"), cell: (row) => <Link to={`/users/${encodeURIComponent(row.Name)}`}>{row.Name}</Link> },
+          { title: t("Account number"), minor: true, cell: (row) => <code>{row.Uin}</code> },
+          { title: t("Remark"), minor: true, cell: (row) => row.Remark || "—" },
+          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => leaving.mutate(row.Uin)}>{t("Take out")}</Button> },
+        ]}
+        empty={{ title: t("The group has no members yet"), text: t("Add one above.") }}
+      />
+    </>
+  );
+}
+
+function GroupPolicies({ id, again }: { id: number; again: () => void }) {
+  const detaching = useMutation({ mutationFn: (policy: number) => call("DetachGroupPolicy", { PolicyId: policy, DetachGroupId: id }), onSuccess: again });
+  return (
+    <>
+      {detaching.isError && <ProblemBox error={detaching.error} />}
+      <ResourceTable<Schemas["AttachedPolicy"]>
+        name={t("Policies")}
+        keys={["group-policies", id]}
+        ask={async (page, _, __, signal) => {
+          const found = await call("ListAttachedGroupPolicies", { TargetGroupId: id, ...page }, signal);
+          return { rows: found.List, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => String(row.PolicyId)}
+        to={(row) => `/policies/${row.PolicyId}`}
+        actions={<AttachPolicy attach={(policy) => call("AttachGroupPolicy", { PolicyId: policy, AttachGroupId: id })} onDone={again} />}
+        columns={[
+          { title: t("Policy"), cell: (row) => <Link to={`/policies/${row.PolicyId}`}>{row.PolicyName}</Link> },
+          { title: t("What it is for"), minor: true, cell: (row) => row.Remark || "—" },
+          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => detaching.mutate(row.PolicyId)}>{t("Take away")}</Button> },
+        ]}
+        empty={{ title: t("The group has no policy yet"), text: t("Its members may do nothing by it until it has one.") }}
+      />
+    </>
+  );
+}

@@ -1,0 +1,150 @@
+// Network access: the public entry with its allowlist.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Alert, Button, Tag } from "tdesign-react";
+import { useState } from "react";
+import { call, type Schemas } from "../api/client";
+import { ActionDialog } from "../parts/action-form";
+import { Confirm } from "../parts/confirm";
+import { useInstance } from "../parts/instance";
+import { Card, Page } from "../parts/page";
+import { ProblemBox } from "../parts/problem";
+import { ResourceTable } from "../parts/resource-table";
+import { announce } from "../parts/toast";
+import { t, type Text } from "../parts/words";
+
+type Row = Schemas["SecurityPolicy"];
+
+const STATES: Record<string, { text: Text; theme: "success" | "default" | "primary" | "danger" }> = {
+  Opened: { text: "Open", theme: "success" },
+  Closed: { text: "Closed", theme: "default" },
+  Opening: { text: "Opening", theme: "primary" },
+  Closing: { text: "Closing", theme: "primary" },
+  OpenedFailed: { text: "Could not be opened", theme: "danger" },
+  ClosedFailed: { text: "Could not be closed", theme: "danger" },
+};
+const everybody = (cidr: string): boolean => /\/0$/.test(cidr.trim());
+
+export default function Networks() {
+  const instance = useInstance();
+  return (
+    <Page title={t("Network access")} lead={t("From where the instance can be reached. Whoever is not let in here gets no further, whatever credential they have.")}>
+      <PublicEntry key={instance.RegistryId} />
+    </Page>
+  );
+}
+
+function PublicEntry() {
+  const { RegistryId } = useInstance();
+  const cache = useQueryClient();
+  const [adding, setAdding] = useState(false);
+  const [changing, setChanging] = useState<Row>();
+  const [deleting, setDeleting] = useState<Row>();
+  const [typed, setTyped] = useState("");
+  const entry = useQuery({
+    queryKey: ["entry", RegistryId],
+    queryFn: () => call("DescribeExternalEndpointStatus", { RegistryId }),
+    refetchInterval: (query) => (query.state.data && /ing$/.test(query.state.data.Status) ? 500 : false),
+  });
+  const again = () => {
+    void cache.invalidateQueries({ queryKey: ["entry", RegistryId] });
+    void cache.invalidateQueries({ queryKey: ["allowlist", RegistryId] });
+  };
+  const switching = useMutation({
+    mutationFn: (open: boolean) => call("ManageExternalEndpoint", { RegistryId, Operation: open ? "Create" : "Delete" }),
+    onSuccess: again,
+  });
+  const state = entry.data ? (STATES[entry.data.Status] ?? { text: "Closed" as Text, theme: "default" as const }) : undefined;
+  const opened = entry.data?.Status === "Opened" || entry.data?.Status === "Opening";
+  const add = <Button theme="primary" onClick={() => setAdding(true)}>{t("Allow an address")}</Button>;
+  return (
+    <>
+      <Card
+        title={t("Public entry")}
+        actions={entry.data && <Button variant="outline" theme={opened ? "danger" : "primary"} loading={switching.isPending || /ing$/.test(entry.data.Status)} onClick={() => switching.mutate(!opened)}>{opened ? t("Close") : t("Open")}</Button>}
+      >
+        {(entry.error ?? switching.error) && <ProblemBox error={entry.error ?? switching.error} />}
+        {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("Open to the addresses of the allowlist and to nobody else. Clients on this machine are always let in.") : t("Closed: only clients on this machine are let in.")}</span></p>}
+        {entry.data?.Reason && <p>{entry.data.Reason}</p>}
+      </Card>
+      <ResourceTable<Row>
+        name={t("Allowlist")}
+        keys={["allowlist", RegistryId]}
+        ask={async (_, __, ___, signal) => {
+          const found = await call("DescribeSecurityPolicies", { RegistryId }, signal);
+          return { rows: found.SecurityPolicySet, last: "", total: found.SecurityPolicySet.length };
+        }}
+        rowKey={(row) => row.CidrBlock}
+        actions={add}
+        columns={[
+          { title: t("Address or network"), cell: (row) => <><code>{row.CidrBlock}</code> {everybody(row.CidrBlock) && <Tag theme="warning" variant="light">{t("everybody")}</Tag>}</> },
+          { title: t("Note"), cell: (row) => row.Description || "—" },
+          {
+            title: t("Actions"),
+            align: "end",
+            cell: (row) => (
+              <span className="nowrap">
+                <Button variant="text" size="small" onClick={() => setChanging(row)}>{t("Edit")}</Button>
+                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
+              </span>
+            ),
+          },
+        ]}
+        empty={{
+          title: t("The allowlist is empty"),
+          text: t("An open entry with an empty allowlist still refuses everybody. Allow the addresses of your network, or on the command line:"),
+          commands: ["roadstead network open", "roadstead network allow 192.0.2.0/24"],
+          action: add,
+        }}
+      />
+      {adding && (
+        <ActionDialog
+          title={t("Allow an address")}
+          action="CreateSecurityPolicy"
+          fixed={{ RegistryId }}
+          fields={["CidrBlock", "Description"]}
+          special={{ CidrBlock: { draw: (value, set, id) => <input id={id} className="plain" value={String(value ?? "")} placeholder="192.0.2.0/24" onChange={(event) => { set(event.target.value); setTyped(event.target.value); }} /> } }}
+          submit={t("Allow")}
+          onDone={() => {
+            setAdding(false);
+            setTyped("");
+            announce(t("Saved"));
+            again();
+          }}
+          onCancel={() => setAdding(false)}
+        >
+          {everybody(typed) && <Alert theme="warning" message={t("This lets in every address of the internet. Credentials and policies are then all that protects the instance.")} />}
+        </ActionDialog>
+      )}
+      {changing && (
+        <ActionDialog
+          title={t("Edit")}
+          action="ModifySecurityPolicy"
+          fixed={{ RegistryId, PolicyIndex: changing.PolicyIndex }}
+          initial={{ CidrBlock: changing.CidrBlock, Description: changing.Description }}
+          fields={["CidrBlock", "Description"]}
+          special={{ Description: { required: false } }}
+          shape={(values) => ({ RegistryId, PolicyIndex: changing.PolicyIndex, CidrBlock: String(values.CidrBlock), Description: String(values.Description ?? "") })}
+          submit={t("Save")}
+          onDone={() => {
+            setChanging(undefined);
+            announce(t("Saved"));
+            again();
+          }}
+          onCancel={() => setChanging(undefined)}
+        />
+      )}
+      {deleting && (
+        <Confirm
+          title={t("Delete {name}?", { name: deleting.CidrBlock })}
+          text={<p>{t("Clients from there are refused from now on, in the middle of their work too.")}</p>}
+          act={() => call("DeleteSecurityPolicy", { RegistryId, CidrBlock: deleting.CidrBlock })}
+          onDone={() => {
+            setDeleting(undefined);
+            again();
+          }}
+          onCancel={() => setDeleting(undefined)}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,266 @@
+// Sub-accounts: people and programs beside the owner, with their policies, groups and keys.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, Tag } from "tdesign-react";
+import { useState } from "react";
+import { Link, useNavigate, useParams } from "react-router";
+import { call, type Schemas } from "../api/client";
+import { AccessKeys } from "../parts/access-keys";
+import { ActionDialog } from "../parts/action-form";
+import { useAddress } from "../parts/address";
+import { AttachPolicy } from "../parts/attach-policy";
+import { Confirm } from "../parts/confirm";
+import { Command } from "../parts/copy";
+import { Dialog } from "../parts/dialog";
+import { Card, Facts, Page, Tabs } from "../parts/page";
+import { ProblemBox } from "../parts/problem";
+import { ResourceTable } from "../parts/resource-table";
+import { ago, time } from "../parts/shown";
+import { announce } from "../parts/toast";
+import { t } from "../parts/words";
+import { Download, Toggle } from "./credentials";
+
+type Row = Schemas["UserInfo"];
+type Made = Schemas["AddedUser"];
+
+export default function Users() {
+  const { name } = useParams();
+  return name ? <User name={name} /> : <UserList />;
+}
+
+function UserList() {
+  const cache = useQueryClient();
+  const [creating, setCreating] = useState(false);
+  const [made, setMade] = useState<Made>();
+  const create = <Button theme="primary" onClick={() => setCreating(true)}>{t("New user")}</Button>;
+  return (
+    <Page title={t("Users")} lead={t("People and programs beside the owner. A new user may do nothing until it is given a policy or put into a group.")}>
+      <ResourceTable<Row>
+        name={t("Users")}
+        keys={["users"]}
+        ask={async (page, _, __, signal) => {
+          const found = await call("ListUsers", page, signal);
+          return { rows: found.Data, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => row.Name}
+        to={(row) => `/users/${encodeURIComponent(row.Name)}`}
+        actions={create}
+        columns={[
+          { title: t("Name"), cell: (row) => <><Link to={`/users/${encodeURIComponent(row.Name)}`}>{row.Name}</Link>{row.Remark && <div className="muted clip">{row.Remark}</div>}</> },
+          { title: t("Account number"), minor: true, cell: (row) => <code>{row.Uin}</code> },
+          { title: t("Console"), minor: true, cell: (row) => (row.ConsoleLogin ? (row.Totp ? t("password and second factor") : t("password")) : "—") },
+          { title: t("State"), cell: (row) => (row.Enabled ? <Tag theme="success" variant="light">{t("Enabled")}</Tag> : <Tag variant="light">{t("Disabled")}</Tag>) },
+          { title: t("Created"), minor: true, cell: (row) => ago(row.CreateTime) },
+        ]}
+        empty={{ title: t("There is no user yet"), text: t("Give each person and each program an account of its own:"), commands: ["roadstead user create alice"], action: create }}
+      />
+      {creating && (
+        <ActionDialog
+          title={t("New user")}
+          action="AddUser"
+          fields={["Name", "Remark", "ConsoleLogin", "UseApi"]}
+          initial={{ ConsoleLogin: 1, UseApi: 0 }}
+          special={{ ConsoleLogin: { options: yesNo() }, UseApi: { options: yesNo() } }}
+          submit={t("Create")}
+          onDone={(answer) => {
+            setCreating(false);
+            setMade(answer);
+            void cache.invalidateQueries({ queryKey: ["users"] });
+          }}
+          onCancel={() => setCreating(false)}
+        />
+      )}
+      {made && <MadeUser made={made} onClose={() => setMade(undefined)} />}
+    </Page>
+  );
+}
+
+const yesNo = () => [{ value: 1, label: t("Yes") }, { value: 0, label: t("No") }];
+
+function MadeUser({ made, onClose }: { made: Made; onClose: () => void }) {
+  const navigate = useNavigate();
+  const lines = [`NAME=${made.Name}`, `PASSWORD=${made.Password}`, ...(made.SecretId ? [`SECRET_ID=${made.SecretId}`, `SECRET_KEY=${made.SecretKey}`] : [])];
+  return (
+    <Dialog title={t("User {name}", { name: made.Name })} onClose={onClose} wide>
+      <div className="action-form">
+        <p>{t("What is secret here is shown this once.")}</p>
+        {made.Password && <><label>{t("Password of the console")}</label><Command text={made.Password} secret /></>}
+        {made.SecretId && <><label>{t("API key")}</label><Command text={made.SecretId} /><Command text={made.SecretKey} secret /></>}
+        <footer>
+          <Download name={`${made.Name}.txt`} text={`${lines.join("\n")}\n`} />
+          <Button theme="primary" onClick={() => void navigate(`/users/${encodeURIComponent(made.Name)}?tab=policies`)}>{t("Give it a policy")}</Button>
+        </footer>
+      </div>
+    </Dialog>
+  );
+}
+
+function User({ name }: { name: string }) {
+  const cache = useQueryClient();
+  const navigate = useNavigate();
+  const [address, change] = useAddress();
+  const [editing, setEditing] = useState(false);
+  const [renewing, setRenewing] = useState(false);
+  const [deleting, setDeleting] = useState(false);
+  const found = useQuery({ queryKey: ["user", name], queryFn: () => call("GetUser", { Name: name }) });
+  const again = () => {
+    void cache.invalidateQueries({ queryKey: ["user", name] });
+    void cache.invalidateQueries({ queryKey: ["users"] });
+  };
+  const switching = useMutation({ mutationFn: (enabled: boolean) => call("ModifyUserStatus", { Name: name, Enabled: enabled }), onSuccess: again });
+  const resetting = useMutation({ mutationFn: () => call("ModifyUserStatus", { Name: name, ResetTotp: true }), onSuccess: again });
+  const above = [{ text: t("Users"), to: "/users" }];
+  if (found.isError) return <Page title={name} above={above}><ProblemBox error={found.error} /></Page>;
+  if (!found.data) return <Page title={name} above={above}><p className="muted" aria-busy="true">{t("Loading")}</p></Page>;
+  const user = found.data;
+  const tab = address.get("tab") ?? "policies";
+  return (
+    <Page
+      title={name}
+      above={above}
+      actions={
+        <>
+          <Button variant="outline" onClick={() => setEditing(true)}>{t("Edit")}</Button>
+          <Button variant="outline" onClick={() => setRenewing(true)}>{t("New password")}</Button>
+          <Button variant="outline" theme="danger" onClick={() => setDeleting(true)}>{t("Delete")}</Button>
+        </>
+      }
+    >
+      {(switching.error ?? resetting.error) && <ProblemBox error={switching.error ?? resetting.error} />}
+      <Card>
+        <Facts
+          facts={[
+            [t("Account number"), <code key="u">{user.Uin}</code>],
+            [t("Remark"), user.Remark || "—"],
+            [t("Enabled"), <Toggle key="e" name={name} on={user.Enabled} onChange={() => switching.mutate(!user.Enabled)} />],
+            [t("Second factor"), user.Totp ? <Button key="t" size="small" variant="outline" onClick={() => resetting.mutate()}>{t("Remove, it is lost")}</Button> : t("none")],
+            [t("Created"), time(user.CreateTime)],
+          ]}
+        />
+      </Card>
+      <Tabs
+        name={name}
+        shown={tab}
+        onShow={(key) => change({ tab: key === "policies" ? null : key, last: null })}
+        tabs={[{ key: "policies", text: t("Policies") }, { key: "groups", text: t("Groups") }, { key: "keys", text: t("API keys") }]}
+      />
+      {tab === "policies" && <UserPolicies uin={user.Uin} />}
+      {tab === "groups" && <UserGroups uin={user.Uin} />}
+      {tab === "keys" && <AccessKeys uin={user.Uin} />}
+      {editing && (
+        <ActionDialog
+          title={name}
+          action="UpdateUser"
+          fixed={{ Name: name }}
+          fields={["Remark", "ConsoleLogin"]}
+          initial={{ Remark: user.Remark, ConsoleLogin: user.ConsoleLogin }}
+          special={{ ConsoleLogin: { options: yesNo() } }}
+          submit={t("Save")}
+          onDone={() => {
+            setEditing(false);
+            announce(t("Saved"));
+            again();
+          }}
+          onCancel={() => setEditing(false)}
+        />
+      )}
+      {renewing && (
+        <ActionDialog
+          title={t("New password")}
+          action="UpdateUser"
+          fixed={{ Name: name, ConsoleLogin: 1 }}
+          fields={["Password"]}
+          special={{ Password: { required: true } }}
+          submit={t("Save")}
+          onDone={() => {
+            setRenewing(false);
+            announce(t("Saved"));
+            again();
+          }}
+          onCancel={() => setRenewing(false)}
+        />
+      )}
+      {deleting && (
+        <Confirm
+          title={t("Delete user {name}?", { name })}
+          typed={name}
+          text={<p>{t("Its access credentials, API keys and logins end at once. What it has pushed stays.")}</p>}
+          act={() => call("DeleteUser", { Name: name, Force: 1 })}
+          onDone={() => {
+            announce(t("{name} is deleted", { name }));
+            again();
+            void navigate("/users");
+          }}
+          onCancel={() => setDeleting(false)}
+        />
+      )}
+    </Page>
+  );
+}
+
+function UserPolicies({ uin }: { uin: number }) {
+  const cache = useQueryClient();
+  const again = () => void cache.invalidateQueries({ queryKey: ["user-policies", uin] });
+  const detaching = useMutation({ mutationFn: (id: number) => call("DetachUserPolicy", { PolicyId: id, DetachUin: uin }), onSuccess: again });
+  return (
+    <>
+      {detaching.isError && <ProblemBox error={detaching.error} />}
+      <ResourceTable<Schemas["AttachedPolicy"]>
+        name={t("Policies")}
+        keys={["user-policies", uin]}
+        ask={async (page, _, __, signal) => {
+          const found = await call("ListAttachedUserPolicies", { TargetUin: uin, ...page }, signal);
+          return { rows: found.List, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => String(row.PolicyId)}
+        to={(row) => `/policies/${row.PolicyId}`}
+        actions={<AttachPolicy attach={(id) => call("AttachUserPolicy", { PolicyId: id, AttachUin: uin })} onDone={again} />}
+        columns={[
+          { title: t("Policy"), cell: (row) => <Link to={`/policies/${row.PolicyId}`}>{row.PolicyName}</Link> },
+          { title: t("What it is for"), minor: true, cell: (row) => row.Remark || "—" },
+          { title: t("Since"), minor: true, cell: (row) => ago(row.AddTime) },
+          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => detaching.mutate(row.PolicyId)}>{t("Take away")}</Button> },
+        ]}
+        empty={{ title: t("It has no policy of its own"), text: t("Without a policy it may do nothing, except for what its groups may do.") }}
+      />
+    </>
+  );
+}
+
+function UserGroups({ uin }: { uin: number }) {
+  const cache = useQueryClient();
+  const [adding, setAdding] = useState("");
+  const again = () => {
+    setAdding("");
+    void cache.invalidateQueries({ queryKey: ["user-groups", uin] });
+  };
+  const groups = useQuery({ queryKey: ["groups", "choice"], queryFn: () => call("ListGroups", { Limit: 500 }) });
+  const joining = useMutation({ mutationFn: (id: number) => call("AddUserToGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
+  const leaving = useMutation({ mutationFn: (id: number) => call("RemoveUserFromGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
+  return (
+    <>
+      {(joining.error ?? leaving.error) && <ProblemBox error={joining.error ?? leaving.error} />}
+      <ResourceTable<Schemas["GroupInfo"]>
+        name={t("Groups")}
+        keys={["user-groups", uin]}
+        ask={async (page, _, __, signal) => {
+          const found = await call("ListGroupsForUser", { SubUin: uin, ...page }, signal);
+          return { rows: found.GroupInfo, last: found.Last, total: found.TotalCount };
+        }}
+        rowKey={(row) => String(row.GroupId)}
+        to={(row) => `/groups/${row.GroupId}`}
+        actions={
+          <select className="select" aria-label={t("Put into a group")} value={adding} onChange={(event) => event.target.value && joining.mutate(Number(event.target.value))}>
+            <option value="">{t("Put into a group")}</option>
+            {groups.data?.GroupInfo.map((each) => <option key={each.GroupId} value={each.GroupId}>{each.GroupName}</option>)}
+          </select>
+        }
+        columns={[
+          { title: t("Group"), cell: (row) => <Link to={`/groups/${row.GroupId}`}>{row.GroupName}</Link> },
+          { title: t("Remark"), minor: true, cell: (row) => row.Remark || "—" },
+          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => leaving.mutate(row.GroupId)}>{t("Take out")}</Button> },
+        ]}
+        empty={{ title: t("It is in no group"), text: t("What a group may do, each of its members may do.") }}
+      />
+    </>
+  );
+}

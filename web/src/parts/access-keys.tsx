@@ -1,0 +1,74 @@
+// API keys of an account: made, shown once, switched off, deleted.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button } from "tdesign-react";
+import { useState } from "react";
+import { call, type Schemas } from "../api/client";
+import { Toggle } from "../pages/credentials";
+import { Confirm } from "./confirm";
+import { Command } from "./copy";
+import { Dialog } from "./dialog";
+import { Card } from "./page";
+import { ProblemBox } from "./problem";
+import { ago } from "./shown";
+import { t } from "./words";
+
+export function AccessKeys({ uin }: { uin: number }) {
+  const cache = useQueryClient();
+  const [made, setMade] = useState<Schemas["AccessKeyDetail"]>();
+  const [deleting, setDeleting] = useState<string>();
+  const again = () => void cache.invalidateQueries({ queryKey: ["access-keys", uin] });
+  const found = useQuery({ queryKey: ["access-keys", uin], queryFn: () => call("ListAccessKeys", { TargetUin: uin }) });
+  const creating = useMutation({
+    mutationFn: () => call("CreateAccessKey", { TargetUin: uin }),
+    onSuccess: (answer) => {
+      setMade(answer.AccessKey);
+      again();
+    },
+  });
+  const switching = useMutation({
+    mutationFn: (row: Schemas["AccessKeyInfo"]) => call("UpdateAccessKey", { TargetUin: uin, AccessKeyId: row.AccessKeyId, Status: row.Status === "Active" ? "Inactive" : "Active" }),
+    onSuccess: again,
+  });
+  const problem = found.error ?? creating.error ?? switching.error;
+  return (
+    <Card title={t("API keys")} actions={<Button variant="outline" loading={creating.isPending} onClick={() => creating.mutate()}>{t("New API key")}</Button>}>
+      {problem && <ProblemBox error={problem} />}
+      {found.data?.AccessKeys.length === 0 && <p className="muted">{t("An API key opens the API: for scripts, tccli, the SDKs and Terraform. There is none yet.")}</p>}
+      <ul className="plain-list">
+        {found.data?.AccessKeys.map((each) => (
+          <li key={each.AccessKeyId}>
+            <code className="wrap">{each.AccessKeyId}</code>
+            <span className="muted">{each.LastUsedTime ? t("last used {when}", { when: ago(each.LastUsedTime) }) : t("never used")}</span>
+            <span className="toolbar-gap" />
+            <Toggle name={each.AccessKeyId} on={each.Status === "Active"} onChange={() => switching.mutate(each)} />
+            <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(each.AccessKeyId)}>{t("Delete")}</Button>
+          </li>
+        ))}
+      </ul>
+      {made && (
+        <Dialog title={t("New API key")} onClose={() => setMade(undefined)} wide>
+          <div className="action-form">
+            <p>{t("What is secret here is shown this once.")}</p>
+            <label>SecretId</label>
+            <Command text={made.AccessKeyId} />
+            <label>SecretKey</label>
+            <Command text={made.SecretAccessKey} secret />
+            <footer><Button theme="primary" onClick={() => setMade(undefined)}>{t("Done")}</Button></footer>
+          </div>
+        </Dialog>
+      )}
+      {deleting && (
+        <Confirm
+          title={t("Delete {name}?", { name: deleting })}
+          text={<p>{t("Whoever uses the key is refused at once.")}</p>}
+          act={() => call("DeleteAccessKey", { TargetUin: uin, AccessKeyId: deleting })}
+          onDone={() => {
+            setDeleting(undefined);
+            again();
+          }}
+          onCancel={() => setDeleting(undefined)}
+        />
+      )}
+    </Card>
+  );
+}
