@@ -86,34 +86,6 @@ async def open_context(settings: Settings, clock: Callable[[], datetime] = utc_n
         database = await connect(settings)
         await store.check()
         ctx = await _context(settings, clock, database, store, outbound, proxies)
-        box = SecretBox.open(settings)
-        keys = KeyRing(database, box, settings.tokens, clock)
-        await keys.refresh()
-        ctx = Context(
-            settings=settings,
-            database=database,
-            stores={settings.region: store},
-            clock=clock,
-            jobs=job_table(),
-            secrets=box,
-            keys=keys,
-            logins=LoginGuard(settings.login),
-            instances=InstanceDirectory(database, settings),
-            proxies=proxies,
-            recent=Recent(),
-            admissions=Admissions(),
-            rights=RightsMemory(),
-            key_uses=KeyUses(),
-            refusals=Refusals(),
-            pulls=Pulls(),
-            feed=EventFeed(database, settings.events.streams),
-            meters=Meters(settings.folder),
-            triggers=TriggerMemory(),
-            overviews=OverviewMemory(),
-            passwords=Passwords(),
-            outbound=outbound,
-            oidc=oidc,
-        )
         try:
             yield ctx
         finally:
@@ -178,6 +150,7 @@ async def _context(
         links=LinkKeeper(),
         meters=Meters(settings.folder),
         triggers=TriggerMemory(),
+        overviews=OverviewMemory(),
         passwords=Passwords(),
         outbound=outbound,
         oidc=OidcClient(outbound, settings.oidc, single_sign_on.secret_of(settings.oidc), clock),

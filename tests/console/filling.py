@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -107,6 +109,16 @@ class Filler:
 def _noise(seed: str, size: int) -> bytes:
     """The same bytes for the same seed, which cannot be compressed."""
     return hashlib.shake_256(seed.encode()).digest(size)
+
+
+@contextmanager
+def open_filler(url: str, user: str, password: str) -> Iterator[Filler]:
+    """A filler that is closed at the end."""
+    filler = Filler(url, user, password)
+    try:
+        yield filler
+    finally:
+        filler.client.close()
 
 
 def fill(filler: Filler, namespace: str = "library") -> None:

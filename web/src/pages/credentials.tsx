@@ -1,9 +1,10 @@
 // Access credentials: long-term ones, shown once and then listed; and a login for an hour.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Button, Switch } from "tdesign-react";
+import { Switch } from "tdesign-react";
 import { useEffect, useState } from "react";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
@@ -103,7 +104,13 @@ export default function Credentials() {
 
 export function Toggle({ name, on, onChange, disabled }: { name: string; on: boolean; onChange: () => void; disabled?: boolean }) {
   return (
-    <span ref={(place) => place?.querySelector("button, input")?.setAttribute("aria-label", t("Enabled: {name}", { name }))}>
+    <span
+      ref={(place) => {
+        const control = place?.querySelector("button");
+        control?.setAttribute("aria-label", t("Enabled: {name}", { name }));
+        control?.setAttribute("aria-checked", String(on));
+      }}
+    >
       <Switch value={on} onChange={onChange} disabled={disabled} />
     </span>
   );

@@ -1,12 +1,12 @@
 // Groups: members have what the group is given.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
 import { AttachPolicy } from "../parts/attach-policy";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";

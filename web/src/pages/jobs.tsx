@@ -1,8 +1,9 @@
 // Work in the background: how much waits in each queue, what was given up, and trying it again.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
+import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { Page } from "../parts/page";

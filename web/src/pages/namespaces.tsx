@@ -1,10 +1,11 @@
 // Namespaces: who may pull from each, and how its images are scanned.
 import { useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { domainOf, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";

@@ -1,9 +1,10 @@
 // Network access: the public entry with its allowlist.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Tag } from "tdesign-react";
+import { Alert, Tag } from "tdesign-react";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { useInstance } from "../parts/instance";
 import { Card, Page } from "../parts/page";

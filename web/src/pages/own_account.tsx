@@ -1,9 +1,10 @@
 // What everybody does with the own account: password, second factor, keys, logins.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState, type FormEvent } from "react";
 import { changePassword, confirmTotp, endLogin, enrolTotp, logins, removeTotp } from "../api/client";
 import { AccessKeys } from "../parts/access-keys";
+import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
 import { Card, Facts, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";

@@ -1,11 +1,12 @@
 // Policies: what they say, in versions, and who has them.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
 import { Page, Tabs } from "../parts/page";

@@ -1,11 +1,12 @@
 // Instances: made as steps that show how far they are, protected, upgraded, deleted with all they hold.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Steps, Tag } from "tdesign-react";
+import { Steps, Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Dialog } from "../parts/dialog";
 import { Facts, Page } from "../parts/page";

@@ -1,11 +1,12 @@
 // Image repositories of an instance, or of one namespace.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { DeleteRepository } from "../parts/delete-image";
 import { domainOf, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";

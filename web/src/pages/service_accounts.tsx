@@ -1,9 +1,9 @@
 // Service accounts: logins for machines, each with what it may do in which namespace and until when.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "tdesign-react";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog, type Special } from "../parts/action-form";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";

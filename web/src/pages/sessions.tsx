@@ -1,9 +1,9 @@
 // Signing in: a password, a second factor where there is one, or the company's own identity provider.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "tdesign-react";
 import { useEffect, useRef, useState } from "react";
 import { ApiProblem, signIn, singleSignOn } from "../api/client";
 import icon from "../icon.svg";
+import { Button } from "../parts/button";
 import { ProblemBox } from "../parts/problem";
 import { chooseLanguage, currentLanguage, t } from "../parts/words";
 

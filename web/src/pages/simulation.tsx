@@ -1,10 +1,11 @@
 // "What may this person do here?": the verdict on an action, and the statement that decides, without doing it.
 import { useQuery } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { call } from "../api/client";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
 import { lastInstance, instanceNamed } from "../parts/instance";
 import { Card, Page } from "../parts/page";

@@ -1,10 +1,10 @@
 // One repository: its tags, what an image is made of, and its description.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { Copy } from "../parts/copy";
 import { Confirm } from "../parts/confirm";
 import { DeleteImage, DeleteRepository } from "../parts/delete-image";

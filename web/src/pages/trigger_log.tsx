@@ -1,9 +1,10 @@
 // What a trigger has delivered: each delivery with its attempts, request and answer, and a way to send it again.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { useInstance } from "../parts/instance";

@@ -1,10 +1,11 @@
 // Triggers: what happens is posted to addresses of yours. The form shows while typing what a pattern means.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Input, Tag, Textarea } from "tdesign-react";
+import { Input, Tag, Textarea } from "tdesign-react";
 import { useDeferredValue, useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Dialog } from "../parts/dialog";
 import { useInstance } from "../parts/instance";

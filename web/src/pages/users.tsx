@@ -1,6 +1,6 @@
 // Sub-accounts: people and programs beside the owner, with their policies, groups and keys.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Tag } from "tdesign-react";
+import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
@@ -8,6 +8,7 @@ import { AccessKeys } from "../parts/access-keys";
 import { ActionDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
 import { AttachPolicy } from "../parts/attach-policy";
+import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";

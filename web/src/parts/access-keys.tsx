@@ -1,9 +1,9 @@
 // API keys of an account: made, shown once, switched off, deleted.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "tdesign-react";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
 import { Toggle } from "../pages/credentials";
+import { Button } from "./button";
 import { Confirm } from "./confirm";
 import { Command } from "./copy";
 import { Dialog } from "./dialog";

@@ -1,10 +1,11 @@
 // The one form of the console: it is made from the description of an operation in /openapi.json, so what the API checks
 // is checked while typing, and a field that the API gets can be asked for by its name alone.
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Button, Input, Switch, Textarea } from "tdesign-react";
+import { Input, Switch, Textarea } from "tdesign-react";
 import { useId, useState, type FormEvent, type ReactNode } from "react";
 import { call, type Action, type Answer, type Request } from "../api/client";
 import { requestSchema, type Schema } from "../api/openapi";
+import { Button } from "./button";
 import { Dialog } from "./dialog";
 import { ProblemBox } from "./problem";
 import { fieldHelp, fieldLabel, t } from "./words";
@@ -183,7 +184,8 @@ function Control({ id, schema, special, value, set, label }: ControlProps) {
     );
   }
   if (schema.type === "boolean") {
-    return <Named id={id} label={label}><Switch value={Boolean(value ?? schema.default)} onChange={(on) => set(on)} /></Named>;
+    const on = Boolean(value ?? schema.default);
+    return <Named id={id} label={label} on={on}><Switch value={on} onChange={(chosen) => set(chosen)} /></Named>;
   }
   if (schema.type === "integer") {
     const text = value === undefined || value === null ? "" : String(value);
@@ -199,14 +201,15 @@ function Control({ id, schema, special, value, set, label }: ControlProps) {
   return <Plain id={id} value={text} set={set} hint={schema.examples?.[0] as string | undefined} />;
 }
 
-/** The design system's switch is a button without a name of its own. */
-function Named({ id, label, children }: { id: string; label: string; children: ReactNode }) {
+/** The design system's switch is a button without a name of its own, and does not say whether it is on. */
+function Named({ id, label, on, children }: { id: string; label: string; on: boolean; children: ReactNode }) {
   return (
     <span
       ref={(place) => {
         const control = place?.querySelector("button, input");
         control?.setAttribute("id", id);
         control?.setAttribute("aria-label", label);
+        control?.setAttribute("aria-checked", String(on));
       }}
     >
       {children}

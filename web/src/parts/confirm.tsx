@@ -1,7 +1,8 @@
 // Nothing goes without saying beforehand what goes: the window that asks before it deletes.
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Button, Input } from "tdesign-react";
+import { Input } from "tdesign-react";
 import { useState, type ReactNode } from "react";
+import { Button } from "./button";
 import { Dialog } from "./dialog";
 import { ProblemBox } from "./problem";
 import { t } from "./words";

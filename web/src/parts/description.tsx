@@ -1,9 +1,10 @@
 // Text in Markdown, shown as the server renders and sanitises it, and edited with a preview beside it.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button, Input, Textarea } from "tdesign-react";
+import { Input, Textarea } from "tdesign-react";
 import { useDeferredValue, useState } from "react";
 import { call } from "../api/client";
 import type { Where } from "../pages/tags";
+import { Button } from "./button";
 import { ProblemBox } from "./problem";
 import { announce } from "./toast";
 import { t } from "./words";

@@ -3,11 +3,12 @@
 // It pages by key, as the API does, so the last page of a hundred thousand entries comes as quickly as the first. Search
 // and place stand in the address. The arrow keys go through the rows, Enter opens one, `/` leads to the search field.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { Button, Input } from "tdesign-react";
+import { Input } from "tdesign-react";
 import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { ChevronLeftIcon, ChevronRightIcon, RefreshIcon, SearchIcon } from "tdesign-icons-react";
 import { useAddress } from "./address";
+import { Button } from "./button";
 import { Command } from "./copy";
 import { ProblemBox } from "./problem";
 import { number } from "./shown";

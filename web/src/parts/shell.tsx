@@ -1,6 +1,5 @@
 // The frame around every page: the menu, the instance that is looked at, language, theme and account.
 import { useQuery } from "@tanstack/react-query";
-import { Button } from "tdesign-react";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, NavLink, Outlet, useLocation, useMatch, useNavigate } from "react-router";
 import {
@@ -10,6 +9,7 @@ import {
 } from "tdesign-icons-react";
 import { call, signOut } from "../api/client";
 import icon from "../icon.svg";
+import { Button } from "./button";
 import { lastInstance } from "./instance";
 import { useMe } from "./session";
 import { chooseTheme, currentTheme } from "./theme";
@@ -78,16 +78,16 @@ export function Shell({ onLanguage }: { onLanguage: () => void }) {
         <button type="button" className="icon-button menu-button" aria-label={t("Menu")} aria-expanded={menu} onClick={() => setMenu(!menu)}>
           <ViewListIcon />
         </button>
-        <Link to="/" className="brand">
+        <Link to="/" className="brand" aria-label="Roadstead">
           <img src={icon} alt="" width="28" height="28" />
           <span>Roadstead</span>
         </Link>
         <InstanceSwitch shown={instance} />
         <span className="toolbar-gap" />
-        <button type="button" className="find-button" aria-label={t("Go to …")} aria-keyshortcuts="Control+K" onClick={() => setFinding(true)}>
+        <button type="button" className="find-button" aria-keyshortcuts="Control+K" onClick={() => setFinding(true)}>
           <SearchIcon />
           <span>{t("Go to …")}</span>
-          <kbd>Ctrl K</kbd>
+          <kbd aria-hidden="true">Ctrl K</kbd>
         </button>
         <ThemeSwitch />
         <button
@@ -183,7 +183,7 @@ function AccountMenu() {
   useEffect(() => place.current?.removeAttribute("open"), [where]);
   return (
     <details className="account" ref={place} onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && event.currentTarget.removeAttribute("open")}>
-      <summary aria-label={t("Account {name}", { name: me.Name })}>
+      <summary>
         <UserCircleIcon />
         <span>{me.Name}</span>
       </summary>

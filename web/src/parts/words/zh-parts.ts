@@ -71,7 +71,6 @@ export const parts = {
   "All instances …": "所有实例…",
   "Dark": "深色",
   "Light": "浅色",
-  "Account {name}": "账号 {name}",
   "My account": "我的账号",
   "Sign out": "退出登录",
   "Sign in": "登录",

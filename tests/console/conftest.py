@@ -1,0 +1,39 @@
+"""What the tests in the browser share: one browser and one filled registry for each module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from roadstead.http import console
+from tests.console.browser import launch
+from tests.console.filling import fill, open_filler
+from tests.requirements import missing
+from tests.servers.roadstead import RoadsteadServer
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of this module."""
+    with sync_playwright() as playwright:
+        opened = launch(playwright)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoadsteadServer]:
+    """A served registry with images that were really pushed, and its console."""
+    if not (console.FOLDER / "index.html").exists():
+        missing("the console is not built; make console builds it")
+    folder: Path = tmp_path_factory.mktemp("console") / "data"
+    server = RoadsteadServer(folder, {"ROADSTEAD_PROCESSES": "1"})
+    server.start()
+    made = server.credentials
+    with open_filler(server.url, made.registry_user, made.registry_token) as filler:
+        fill(filler)
+    yield server
+    assert server.stop() == 0, server.log.read_text()
