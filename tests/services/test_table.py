@@ -138,7 +138,7 @@ KINDS = {
     "cloudaudit": {"audit"},
     "tag": {"instance"},
 }
-READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Preview")
+READING = ("Describe", "Check", "LookUp", "Explain", "Get", "List", "Simulate", "Preview", "TestCondition")
 
 # What the owner meets where the operation has no success on this registry.
 ALWAYS: dict[str, type[AppError]] = {
