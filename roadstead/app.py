@@ -48,6 +48,7 @@ from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
+from roadstead.services.tolls import Tolls
 from roadstead.services.triggering import TriggerMemory
 
 # How many jobs of each queue run at once, over all processes.
@@ -149,6 +150,7 @@ async def _context(
         feed=EventFeed(database, settings.events.streams),
         links=LinkKeeper(),
         meters=Meters(settings.folder),
+        tolls=Tolls(settings.folder, settings.rates),
         triggers=TriggerMemory(),
         overviews=OverviewMemory(),
         passwords=Passwords(),

@@ -21,6 +21,7 @@ _GROUPS = {
     "tag": "tags",
     "network": "networks",
     "vpc": "vpcs",
+    "rate": "rates",
     "tls": "tls",
     "storage": "storage",
     "group": "groups",

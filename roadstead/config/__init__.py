@@ -30,6 +30,7 @@ from roadstead.config.sections import (
     Outbound,
     Push,
     Quotas,
+    Rates,
     Sessions,
     Storage,
     Tls,
@@ -55,6 +56,7 @@ __all__ = [
     "Outbound",
     "Push",
     "Quotas",
+    "Rates",
     "Sessions",
     "Settings",
     "Storage",
@@ -100,6 +102,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     storage: Storage = msgspec.field(default_factory=Storage)
     push: Push = msgspec.field(default_factory=Push)
     limits: Limits = msgspec.field(default_factory=Limits)
+    rates: Rates = msgspec.field(default_factory=Rates)
     quotas: Quotas = msgspec.field(default_factory=Quotas)
     collection: Collection = msgspec.field(default_factory=Collection)
     tokens: Tokens = msgspec.field(default_factory=Tokens)

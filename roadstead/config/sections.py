@@ -71,6 +71,35 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 64
 
 
+class Rates(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much an address, a credential and an instance may use in a second, unless the instance has rates of its own.
+
+    0 sets no limit. Each is counted at each instance, over all serving processes of one host.
+    """
+
+    address_requests: Annotated[
+        int, says("Requests a second of one client address; of IPv6, a network of 64 bits", ge=0)
+    ] = 0
+    address_bytes: Annotated[
+        int, says("Bytes a second that the transfers of one client address move together", ge=0)
+    ] = 0
+    credential_requests: Annotated[int, says("Requests a second of one credential", ge=0)] = 0
+    credential_bytes: Annotated[
+        int, says("Bytes a second that the transfers of one credential move together", ge=0)
+    ] = 0
+    instance_requests: Annotated[int, says("Requests a second of all clients of one instance", ge=0)] = 0
+    instance_bytes: Annotated[int, says("Bytes a second that all transfers of one instance move together", ge=0)] = 0
+    burst_seconds: Annotated[
+        int, says("A client that was quiet may have the requests of so many seconds at once", ge=1)
+    ] = 10
+    transfer_burst_seconds: Annotated[
+        int, says("Transfers after a quiet time move the bytes of so many seconds before they are slowed", ge=0)
+    ] = 1
+    longest_wait_seconds: Annotated[
+        int, says("Once transfers are so many seconds behind their rate, new ones are refused with 429", ge=1)
+    ] = 10
+
+
 class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
     """How much an instance of each specification may hold."""
 

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from roadstead.blobs.store import Body, Sink
 from roadstead.errors import AppError
 from roadstead.http.framing import ClientGone
-from roadstead.http.transfer import read_range, too_large
+from roadstead.http.transfer import Pace, pace_of, read_range, too_large
 
 SMALL = 64 << 10
 BATCH = 1 << 20
@@ -30,7 +30,7 @@ def request_body(scope: Scope, receive: Receive) -> Body:
     lent = scope.get("extensions", {}).get("roadstead.body")
     if lent is not None:
         return cast(Body, lent)
-    return StreamedBody(receive, content_length(scope))
+    return StreamedBody(receive, content_length(scope), pace_of(scope))
 
 
 def content_length(scope: Scope) -> int | None:
@@ -66,30 +66,41 @@ async def send_file(scope: Scope, send: Send, path: Path, start: int, stop: int)
     elif "http.response.pathsend" in extensions and start == 0 and stop == path.stat().st_size:
         await send(_pathsend(path))
     else:
-        await stream_file(send, path, start, stop)
+        await stream_file(send, path, start, stop, pace_of(scope))
+
+
+async def pause(scope: Scope, size: int) -> None:
+    """So many bytes of the answer were sent, and more may be."""
+    pace = pace_of(scope)
+    if pace is not None:
+        await asyncio.sleep(pace.spend(size))
 
 
 def _pathsend(path: Path) -> Message:
     return {"type": "http.response.pathsend", "path": str(path)}
 
 
-async def stream_file(send: Send, path: Path, start: int, stop: int) -> None:
+async def stream_file(send: Send, path: Path, start: int, stop: int, pace: Pace | None = None) -> None:
     """The same by ordinary body messages, read in threads."""
     if stop - start <= SMALL:
         await send({"type": "http.response.body", "body": read_range(path, start, stop)})
         return
+    most = STREAM_PIECE if pace is None else pace.piece
     while start < stop:
-        end = min(stop, start + STREAM_PIECE)
+        end = min(stop, start + most)
         piece = await asyncio.to_thread(read_range, path, start, end)
         await send({"type": "http.response.body", "body": piece, "more_body": end < stop})
+        if pace is not None:
+            await asyncio.sleep(pace.spend(end - start))
         start = end
 
 
 class StreamedBody:
     """A body that comes as ASGI messages."""
 
-    def __init__(self, receive: Receive, length: int | None) -> None:
+    def __init__(self, receive: Receive, length: int | None, pace: Pace | None = None) -> None:
         self._pieces = _pieces(receive)
+        self._pace = pace
         self._length = length
         self._begun = b""
 
@@ -131,6 +142,8 @@ class StreamedBody:
                 if total > limit:
                     raise too_large(limit)
                 await feeder.add(piece)
+                if self._pace is not None and total > SMALL:
+                    await asyncio.sleep(self._pace.spend(len(piece)))
             self._check_end(total)
             await feeder.finish()
         finally:

@@ -37,6 +37,14 @@ async def present(exchange: Exchange) -> Presented:
 
 
 async def management_caller(exchange: Exchange, body: bytes) -> Caller:
+    """Who asks for an operation, as `_management_caller` finds out; the request counts for them."""
+    caller = await _management_caller(exchange, body)
+    if exchange.toll is not None:
+        exchange.toll.known(exchange.presented)
+    return caller
+
+
+async def _management_caller(exchange: Exchange, body: bytes) -> Caller:
     """Who asks for an operation: by API key, by session cookie, by signature over `body`; nobody when none is there.
 
     Raises NotAuthenticated for what does not hold. What docker logs in with does not open the management doors.

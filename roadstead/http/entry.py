@@ -46,7 +46,7 @@ from roadstead.http.errors import (
     unknown_path,
 )
 from roadstead.http.exchange import Exchange
-from roadstead.services.access import admit_client
+from roadstead.services.access import admit_client, admit_use
 from roadstead.services.context import Context
 from roadstead.services.instances import ServedInstance
 
@@ -106,6 +106,9 @@ class Entry:
             exchange.instance = await admit_client(
                 self._ctx, exchange.instance, exchange.origin, current=door is not _REGISTRY
             )
+            if exchange.instance.limits is not None:
+                exchange.instance, toll = await admit_use(self._ctx, exchange.instance, exchange.origin)
+                exchange.pay(toll)
 
     async def _instance(self, exchange: Exchange) -> ServedInstance:
         """The instance whose name the Host header carries."""

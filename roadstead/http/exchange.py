@@ -18,6 +18,7 @@ from roadstead.errors import InvalidInput
 from roadstead.services.access import Asker
 from roadstead.services.context import Context
 from roadstead.services.instances import ServedInstance
+from roadstead.services.tolls import Toll
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -43,6 +44,7 @@ class Exchange:
         "scope",
         "send",
         "status",
+        "toll",
     )
 
     def __init__(self, ctx: Context, scope: Scope, receive: Receive, send: Send, origin: Origin) -> None:
@@ -58,6 +60,8 @@ class Exchange:
         self.asked = ("", "")
         # By name; several of one name are joined.
         self.headers = _joined(scope["headers"])
+        # What the request pays, where rates are limited.
+        self.toll: Toll | None = None
         # Of the answer; 0 until its head is sent.
         self.status = 0
 
@@ -74,7 +78,7 @@ class Exchange:
     @property
     def asker(self) -> Asker:
         """The request before it is let in."""
-        return Asker(self.instance, self.presented, self.origin)
+        return Asker(self.instance, self.presented, self.origin, self.toll)
 
     def header(self, name: bytes) -> str:
         """The header's value, several of one name joined with commas; empty when it is missing."""
@@ -88,6 +92,17 @@ class Exchange:
             self.scope["scheme"] = client.scheme
         if client.host:
             self.headers[b"host"] = client.host.encode()
+
+    def pay(self, toll: Toll | None) -> None:
+        """The request pays, and its transfers go as fast as the rates let them."""
+        self.toll = toll
+        if toll is not None and toll.bounds_bytes:
+            self.scope.setdefault("extensions", {})["roadstead.pace"] = toll
+
+    def begin_transfer(self) -> None:
+        """A large body or file may be moved; raises TooManyRequests."""
+        if self.toll is not None:
+            self.toll.begin_transfer()
 
     def query(self) -> dict[str, list[str]]:
         """The parameters of the query string, blank ones included; raises InvalidInput for what nobody sends."""

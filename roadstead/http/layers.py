@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from roadstead.blobs.store import BlobStore, Body, LocalFile, Redirect, Sink
 from roadstead.domain.reference import Digest, RepositoryName
 from roadstead.errors import AppError, BlobUnknown, DigestInvalid, RangeInvalid, UploadInvalid
-from roadstead.http.bodies import request_body, send_file
+from roadstead.http.bodies import pause, request_body, send_file
 from roadstead.http.exchange import Exchange, Headers
 from roadstead.http.ranges import requested_range
 from roadstead.metadata.access import StoredBlob
@@ -46,6 +46,7 @@ async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob]
         status = 206
         headers.append((b"content-range", b"bytes %d-%d/%d" % (part.start, part.stop - 1, blob.size)))
     headers.append((b"content-length", b"%d" % (part.stop - part.start)))
+    exchange.begin_transfer()
     if isinstance(place, LocalFile):
         await exchange.start(status, headers)
         await send_file(exchange.scope, exchange.send, place.path, part.start, part.stop)
@@ -62,6 +63,7 @@ async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob]
     await exchange.start(status, headers)
     while piece is not None:
         await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await pause(exchange.scope, len(piece))
         piece = await anext(pieces, None)
     await exchange.send({"type": "http.response.body", "body": b""})
 
@@ -194,6 +196,7 @@ def _body(exchange: Exchange) -> Body:
     names = {name for name, _ in exchange.scope["headers"]}
     if b"content-length" not in names and b"transfer-encoding" not in names:
         return _NoBody()
+    exchange.begin_transfer()
     return request_body(exchange.scope, exchange.receive)
 
 

@@ -26,7 +26,16 @@ from roadstead.blobs.store import Sink
 from roadstead.config import Limits
 from roadstead.http.bodies import SMALL, StreamedBody, stream_file
 from roadstead.http.framing import ClientGone, MalformedBody
-from roadstead.http.transfer import ReceiveBuffer, Received, Sending, read_range, receive, send_range, too_large
+from roadstead.http.transfer import (
+    ReceiveBuffer,
+    Received,
+    Sending,
+    pace_of,
+    read_range,
+    receive,
+    send_range,
+    too_large,
+)
 
 T = TypeVar("T")
 
@@ -210,7 +219,8 @@ class LendingCycle(RequestResponseCycle):
     async def receive_into(self, sink: Sink, length: int | None, limit: int) -> int:
         """Every byte of the body has gone into `sink`, by a transfer thread if one is free."""
         if self._body_lost or not (self._connection.body_is_held and self._lender.has_room):
-            return await StreamedBody(cast(Receive, self.receive), length).into(sink, limit)
+            pace = pace_of(self.scope)
+            return await StreamedBody(cast(Receive, self.receive), length, pace).into(sink, limit)
         with self._lender.place():
             received = await self._receive_lent(sink, length, limit)
         self._connection.end_body(received.rest)
@@ -223,10 +233,10 @@ class LendingCycle(RequestResponseCycle):
         if self.waiting_for_100_continue and not first:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.waiting_for_100_continue = False
-        buffer = self._lender.buffer
+        buffer, pace = self._lender.buffer, pace_of(self.scope)
         self._body_lost = True
         try:
-            received = await self._lend(lambda peer: receive(peer, first, length, sink, limit, buffer.wire))
+            received = await self._lend(lambda peer: receive(peer, first, length, sink, limit, buffer.wire, pace))
         except MalformedBody as error:
             self._connection.refuse(400, str(error))
             raise
@@ -363,14 +373,14 @@ class LendingCycle(RequestResponseCycle):
         elif self._left == stop - start and self._connection.plain and self._lender.has_room:
             await self._send_lent(path, start, stop)
         else:
-            await stream_file(self.send, path, start, stop)
+            await stream_file(self.send, path, start, stop, pace_of(self.scope))
 
     async def _send_lent(self, path: Path, start: int, stop: int) -> None:
         self._write()
-        how = self._lender.how
+        how, pace = self._lender.how, pace_of(self.scope)
         try:
             with self._lender.place():
-                await self._lend(lambda peer: send_range(peer, path, start, stop, how))
+                await self._lend(lambda peer: send_range(peer, path, start, stop, how, pace))
         except (ClientGone, asyncio.CancelledError):
             self._connection.give_up()
             raise

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from roadstead.blobs.store import Sink
 from roadstead.errors import BlobTooLarge
@@ -34,6 +35,25 @@ class ReceiveBuffer(threading.local):
         self.wire = bytearray(PIECE)
 
 
+class Pace(Protocol):
+    """How fast a body or file may be moved."""
+
+    @property
+    def piece(self) -> int:
+        """How many bytes should be moved before asking again."""
+        ...
+
+    def spend(self, size: int) -> float:
+        """So many bytes were moved; returns for how many seconds no more shall be."""
+        ...
+
+
+def pace_of(scope: Mapping[str, Any]) -> Pace | None:
+    """How fast the bodies of a request may be moved; None: as fast as they can."""
+    found: Pace | None = scope.get("extensions", {}).get("roadstead.pace")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """The size of a body that has gone into its sink, and the bytes read past its end."""
@@ -48,17 +68,48 @@ def too_large(limit: int) -> BlobTooLarge:
 
 
 def receive(
-    connection: socket.socket, first: bytes, length: int | None, sink: Sink, limit: int, wire: bytearray
+    connection: socket.socket,
+    first: bytes,
+    length: int | None,
+    sink: Sink,
+    limit: int,
+    wire: bytearray,
+    pace: Pace | None = None,
 ) -> Received:
     """The body, of which `first` has been read already, is in `sink`; `length` None means chunked coding.
 
-    `wire` is overwritten. Raises BlobTooLarge, MalformedBody, ClientGone, and what `sink` raises.
+    `wire` is overwritten, or with a pace left alone. Raises BlobTooLarge, MalformedBody, ClientGone, and what `sink`
+    raises.
     """
+    if pace is not None:
+        sink, wire = _PacedSink(sink, pace, connection), bytearray(pace.piece)
     if length is None:
         return _receive_chunked(connection, first, sink, limit, wire)
     if length > limit:
         raise too_large(limit)
     return _receive_sized(connection, first, length, sink, wire)
+
+
+class _PacedSink:
+    """Keeps whoever writes waiting, so that the connection fills up and the client waits too."""
+
+    def __init__(self, sink: Sink, pace: Pace, connection: socket.socket) -> None:
+        self._sink = sink
+        self._pace = pace
+        self._connection = connection
+
+    def write(self, data: memoryview, /) -> None:
+        self._sink.write(data)
+        _pause(self._connection, self._pace.spend(len(data)))
+
+
+def _pause(connection: socket.socket, seconds: float) -> None:
+    """The time has passed; raises ClientGone as soon as the connection is broken off."""
+    if seconds > 0:
+        poller = select.poll()
+        poller.register(connection, 0)
+        if poller.poll(seconds * 1000):
+            raise ClientGone("the connection broke while its transfer waited for its turn")
 
 
 def _receive_sized(connection: socket.socket, first: bytes, length: int, sink: Sink, wire: bytearray) -> Received:
@@ -108,7 +159,9 @@ def _in_time(move: Callable[[], int]) -> int:
         raise ClientGone(f"the connection broke: {error.strerror}") from error
 
 
-def send_range(connection: socket.socket, path: Path, start: int, stop: int, how: Sending = "mmap") -> None:
+def send_range(
+    connection: socket.socket, path: Path, start: int, stop: int, how: Sending = "mmap", pace: Pace | None = None
+) -> None:
     """The bytes of the file from `start` up to but without `stop` are handed to the kernel for the client.
 
     Raises EOFError when the file is shorter, and ClientGone.
@@ -117,23 +170,27 @@ def send_range(connection: socket.socket, path: Path, start: int, stop: int, how
         if os.fstat(file.fileno()).st_size < stop:
             raise EOFError(f"{path} ends before byte {stop}")
         if how == "sendfile":
-            _send_file(connection, file.fileno(), start, stop)
+            _send_file(connection, file.fileno(), start, stop, pace)
             return
         while start < stop:
             base = start - start % mmap.ALLOCATIONGRANULARITY
             end = min(stop, base + WINDOW)
-            _send_window(connection, file.fileno(), base, start, end)
+            _send_window(connection, file.fileno(), base, start, end, pace)
             start = end
 
 
-def _send_window(connection: socket.socket, file: int, base: int, start: int, stop: int) -> None:
+def _send_window(connection: socket.socket, file: int, base: int, start: int, stop: int, pace: Pace | None) -> None:
     """One window of the file is sent and unmapped; otherwise a process would come to map every file it sends."""
     with mmap.mmap(file, stop - base, mmap.MAP_SHARED, mmap.PROT_READ, offset=base) as window:
         window.madvise(mmap.MADV_SEQUENTIAL)
         with memoryview(window) as view:
             position, end = start - base, stop - base
+            burst = BURST if pace is None else pace.piece
             while position < end:
-                position += _send(connection, view, position, min(end, position + BURST))
+                sent = _send(connection, view, position, min(end, position + burst))
+                position += sent
+                if pace is not None:
+                    _pause(connection, pace.spend(sent))
 
 
 def _send(connection: socket.socket, view: memoryview, start: int, stop: int) -> int:
@@ -141,14 +198,17 @@ def _send(connection: socket.socket, view: memoryview, start: int, stop: int) ->
         return _in_time(lambda: connection.send(piece))
 
 
-def _send_file(connection: socket.socket, file: int, start: int, stop: int) -> None:
+def _send_file(connection: socket.socket, file: int, start: int, stop: int, pace: Pace | None) -> None:
     out = connection.fileno()
+    burst = WINDOW if pace is None else pace.piece
     while start < stop:
         begin = start
-        sent = _in_time(lambda: os.sendfile(out, file, begin, min(stop - begin, WINDOW)))  # noqa: B023
+        sent = _in_time(lambda: os.sendfile(out, file, begin, min(stop - begin, burst)))  # noqa: B023
         if not sent:
             raise EOFError(f"the file ended at byte {start} while it was sent")
         start += sent
+        if pace is not None:
+            _pause(connection, pace.spend(sent))
 
 
 def read_range(path: Path, start: int, stop: int) -> bytes:

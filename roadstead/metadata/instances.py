@@ -42,6 +42,8 @@ class Instance:
     expires_at: datetime | None = None
     multi_zone: bool = False
     versioning: bool = False
+    # The rates of its own as JSON, by names like `address_requests`.
+    rates: str = "{}"
 
     @property
     def running(self) -> bool:

@@ -7,13 +7,13 @@ policy and token scope. Each refusal names its gate.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin, Presented
 from roadstead.domain.network import Entry
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import RepositoryName
-from roadstead.errors import InstanceUnknown, NetworkRefused, NotAuthenticated
+from roadstead.errors import InstanceUnknown, NetworkRefused, NotAuthenticated, TooManyRequests
 from roadstead.metadata.access import Facts, StoredBlob, StoredManifest, Target, instance_revision, look_up
 from roadstead.metadata.database import Tx
 from roadstead.services import service_accounts
@@ -21,6 +21,7 @@ from roadstead.services.context import Context
 from roadstead.services.events import Place
 from roadstead.services.instances import ServedInstance, not_running
 from roadstead.services.policies import permit
+from roadstead.services.tolls import Toll
 
 # Service accounts belong to an instance, not to an account; no row has this id.
 _NO_ACCOUNT = 0
@@ -33,6 +34,8 @@ class Asker:
     instance: ServedInstance
     presented: Presented
     origin: Origin
+    # What the request pays, where rates are limited.
+    toll: Toll | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,18 @@ async def admit_pull(ctx: Context, asker: Asker, repository: RepositoryName, tar
     )
     known: Admitted | None = ctx.admissions.get(version, key, now)
     if known is not None:
+        _pay(asker)
         return _again(known, asker)
     async with ctx.database.read() as tx:
         admitted = await admit(ctx, tx, asker, repository, Action.PULL, target, wanted)
     ctx.admissions.keep(version, key, now, admitted)
     return admitted
+
+
+def _pay(asker: Asker) -> None:
+    """The request counts for its credential, which holds: or others could use up what is the credential's."""
+    if asker.toll is not None:
+        asker.toll.known(asker.presented)
 
 
 def _again(known: Admitted, asker: Asker) -> Admitted:
@@ -119,6 +129,8 @@ async def admit(
     if not instance.running:
         raise not_running(instance.row)
     caller = await _identify(ctx, tx, asker, facts)
+    # Rates that this process had not read yet hold for this request too.
+    _pay(asker if instance is asker.instance else replace(asker, toll=_toll(ctx, instance, asker.origin)))
     if action is not None:
         permit(caller, action, instance.row, repository, now=ctx.clock(), public=facts.public)
     return Admitted(caller, instance, facts, found)
@@ -152,6 +164,29 @@ async def admit_client(
         instance = await _as_it_stands(ctx, instance)
         check_network(instance, origin)
     return instance
+
+
+async def admit_use(ctx: Context, instance: ServedInstance, origin: Origin) -> tuple[ServedInstance, Toll | None]:
+    """The instance, and what a request there goes on to pay; raises TooManyRequests.
+
+    The rates may have been changed since this process read the instance: before it refuses, it looks, but no flood of
+    requests makes it look more than once a second.
+    """
+    try:
+        return instance, _toll(ctx, instance, origin)
+    except TooManyRequests:
+        if not ctx.tolls.looks_again(instance.id):
+            raise
+    instance = await _as_it_stands(ctx, instance)
+    return instance, _toll(ctx, instance, origin)
+
+
+def _toll(ctx: Context, instance: ServedInstance, origin: Origin) -> Toll | None:
+    if instance.limits is None:
+        return None
+    toll = ctx.tolls.toll(instance.limits, instance.id, origin.address)
+    toll.enter()
+    return toll
 
 
 async def _as_it_stands(ctx: Context, instance: ServedInstance) -> ServedInstance:

@@ -26,6 +26,7 @@ from roadstead.services.refusals import Refusals
 from roadstead.services.rights import RightsMemory
 from roadstead.services.secrets import SecretBox
 from roadstead.services.tokens import KeyRing
+from roadstead.services.tolls import Tolls
 
 if TYPE_CHECKING:
     from roadstead.services.link_keeping import LinkKeeper
@@ -59,6 +60,7 @@ class Context:
     feed: EventFeed
     links: LinkKeeper
     meters: Meters
+    tolls: Tolls
     triggers: TriggerMemory
     overviews: OverviewMemory
     passwords: Passwords

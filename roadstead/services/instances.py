@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from roadstead.config import Settings
 from roadstead.domain.links import cidrs_of
 from roadstead.domain.network import Addresses, NetworkPolicy, Number, PublicEntry, numeric, parse_cidr
+from roadstead.domain.rates import RateLimits, rate_limits
 from roadstead.errors import InstanceNotRunning, InstanceUnknown
 from roadstead.metadata import instances, links
 from roadstead.metadata.database import Database, Tx
@@ -24,6 +27,8 @@ class ServedInstance:
     running: bool = True
     # Whether hosts that name no instance mean this one.
     default: bool = True
+    # None where nothing is limited.
+    limits: RateLimits | None = None
 
     @property
     def id(self) -> int:
@@ -102,7 +107,9 @@ class InstanceDirectory:
             networks=[parse_cidr(entry.cidr) for entry in entries],
             links=_links(gates, row.id),
         )
-        served = ServedInstance(row, policy, row.running, row.name == self._settings.default_instance)
+        own: dict[str, int] = msgspec.json.decode(row.rates)
+        limits = rate_limits(msgspec.to_builtins(self._settings.rates), own)
+        served = ServedInstance(row, policy, row.running, row.name == self._settings.default_instance, limits)
         self._known[label] = served
         return served
 

@@ -123,6 +123,7 @@ def test_these_are_all_commands() -> None:
         "audit": "list show explain export",
         "job": "list failed run-again",
         "tls": "self-signed",
+        "rate": "show set",
         "events": "list",
         "trigger": "create list show modify enable disable delete test log send-again",
     }

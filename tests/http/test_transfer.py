@@ -274,3 +274,62 @@ def test_a_file_shorter_than_asked_is_an_error_not_a_short_answer(
 
 def test_read_range(file: Path) -> None:
     assert read_range(file, 10, 30) == file.read_bytes()[10:30]
+
+
+class Slow:
+    """A pace that lets pieces of 10,000 bytes through and keeps each waiting for a moment."""
+
+    piece = 10_000
+
+    def __init__(self, seconds: float = 0.001) -> None:
+        self.seconds = seconds
+        self.spent: list[int] = []
+
+    def spend(self, size: int) -> float:
+        self.spent.append(size)
+        return self.seconds
+
+
+@pytest.mark.parametrize("coding", ["sized", "chunked"])
+def test_a_body_is_received_at_its_pace(pair: tuple[socket.socket, socket.socket], coding: str) -> None:
+    server, client = pair
+    payload, pace, pot = random.Random(3).randbytes(65_000), Slow(), Pot()
+    wire = payload if coding == "sized" else chunked(payload, [7000])
+    thread = feed(client, wire)
+    length = len(payload) if coding == "sized" else None
+    assert receive(server, b"", length, pot, 1 << 20, bytearray(PIECE), pace).size == len(payload)
+    thread.join()
+    assert bytes(pot.data) == payload and pot.largest <= pace.piece
+    assert sum(pace.spent) == len(payload)
+
+
+@pytest.mark.parametrize("how", ["mmap", "sendfile"])
+def test_a_file_is_sent_at_its_pace(pair: tuple[socket.socket, socket.socket], file: Path, how: Sending) -> None:
+    server, client = pair
+    pace, got = Slow(), bytearray()
+    thread = threading.Thread(target=send_range, args=(server, file, 5, 65_005, how, pace))
+    thread.start()
+    while len(got) < 65_000:
+        got += client.recv(1 << 20)
+    thread.join()
+    assert bytes(got) == file.read_bytes()[5:65_005]
+    assert sum(pace.spent) == 65_000 and max(pace.spent) <= pace.piece
+
+
+def test_who_waits_for_a_turn_notices_that_the_connection_is_broken_off(
+    pair: tuple[socket.socket, socket.socket], file: Path
+) -> None:
+    server, _ = pair
+    failed: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            send_range(server, file, 0, 65_000, "mmap", Slow(60))
+        except ClientGone as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    server.shutdown(socket.SHUT_RDWR)
+    thread.join(30)
+    assert not thread.is_alive() and failed

@@ -71,6 +71,8 @@ instances = sa.Table(
     sa.Column("expires_at", Instant),
     sa.Column("multi_zone", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("versioning", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The rates of its own as JSON, by names like `address_requests`.
+    sa.Column("rates", sa.Text, nullable=False, server_default="{}"),
     **NEVER_REUSED,
 )
 
