@@ -114,22 +114,24 @@ def _running(folder: Path, settings: dict[str, str]) -> Iterator[Pushing]:
 
 def overhead(folder: Path, effort: Effort) -> list[Figures]:
     """How much longer a push takes when there are triggers, without the work of delivering."""
-    found = {
-        condition: [Figures(Row(f"push of a manifest, {what}, c{pushers}", "ms")) for pushers in (1, _PUSHERS)]
-        for condition, what in (("elsewhere-*", "a trigger for others"), ("pushed-*", "a trigger for it"))
-    }
+    measured: dict[str, list[list[float]]] = {"": [], "elsewhere-*": [], "pushed-*": []}
     with Receiver() as receiver, _running(folder, _NO_WORKERS) as pushing:
         pushing.push(effort.pushes)
         for run in range(effort.runs):
             say(f"queue overhead: {run + 1} of {effort.runs}")
-            plain = _milliseconds(pushing, effort)
-            for condition, figures in found.items():
-                number = _create(pushing.server, receiver.url, condition)
-                for each, ours, theirs in zip(figures, _milliseconds(pushing, effort), plain, strict=True):
-                    each.ours.append(ours)
-                    each.theirs.append(theirs)
-                pushing.server.call("DeleteWebhookTrigger", Namespace="library", Id=number)
-    return [each for figures in found.values() for each in figures]
+            # Each is the first as often as it is the last.
+            turns = [*measured.items()]
+            for condition, found in turns[run % 3 :] + turns[: run % 3]:
+                number = _create(pushing.server, receiver.url, condition) if condition else 0
+                found.append(_milliseconds(pushing, effort))
+                if number:
+                    pushing.server.call("DeleteWebhookTrigger", Namespace="library", Id=number)
+    plain, *others = ([*zip(*found, strict=True)] for found in measured.values())
+    return [
+        Figures(Row(f"push of a manifest, {what}, c{pushers}", "ms"), list(other[place]), list(plain[place]))
+        for what, other in zip(("a trigger for others", "a trigger for it"), others, strict=True)
+        for place, pushers in enumerate((1, _PUSHERS))
+    ]
 
 
 def _milliseconds(pushing: Pushing, effort: Effort) -> list[float]:
