@@ -53,7 +53,8 @@ SUBNETS = {
     "subnet-b": ("vpc-lab", "10.61.2.0/24", "rack2"),
     "subnet-o": ("vpc-other", "10.62.1.0/24", "other"),
 }
-DOORS = ("/v2/", "/v2/library/x/tags/list", "/service/token", "/chartrepo/library/index.yaml", "/api/v1/x", "/")
+# Those first that are not asked for anything of the instance, by which a process could notice a change.
+DOORS = ("/", "/api/v1/x", "/chartrepo/library/index.yaml", "/service/token", "/v2/", "/v2/library/x/tags/list")
 INSTANCES = ("default", "second")
 CONFIG = f"""
 listen = "[::]:{PORT}"
