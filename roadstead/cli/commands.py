@@ -19,6 +19,7 @@ _GROUPS = {
     "credential": "credentials",
     "repository": "repositories",
     "tag": "tags",
+    "chart": "charts",
     "network": "networks",
     "vpc": "vpcs",
     "rate": "rates",

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from roadstead.domain.charts import CONFIG_TYPE
 from roadstead.domain.manifest import Manifest
 from roadstead.metadata.access import StoredBlob, StoredManifest, visible_link
 from roadstead.metadata.database import Tx, insert
@@ -315,6 +316,7 @@ async def tag_infos(
     containing: str = "",
     exact: bool = False,
     digest: str = "",
+    kind: str = "",
 ) -> list[TagInfo]:
     """Up to `most` tags after `last` and `skip` more with their manifests, filtered."""
     statement = (
@@ -330,7 +332,7 @@ async def tag_infos(
             tags.c.pulled_at,
         )
         .join(manifests, manifests.c.id == tags.c.manifest_id)
-        .where(*_meant(repository_id, containing, exact, digest), tags.c.name > last)
+        .where(*_meant(repository_id, containing, exact, digest, kind), tags.c.name > last)
         .order_by(tags.c.name)
         .limit(most)
         .offset(skip or None)
@@ -339,15 +341,15 @@ async def tag_infos(
 
 
 async def tag_count(
-    tx: Tx, repository_id: int, *, containing: str = "", exact: bool = False, digest: str = ""
+    tx: Tx, repository_id: int, *, containing: str = "", exact: bool = False, digest: str = "", kind: str = ""
 ) -> int:
     """How many tags `tag_infos` would give in all."""
-    source: Any = tags.join(manifests, manifests.c.id == tags.c.manifest_id) if digest else tags
+    source: Any = tags.join(manifests, manifests.c.id == tags.c.manifest_id) if digest or kind else tags
     statement = sa.select(sa.func.count()).select_from(source)
-    return int(await tx.scalar(statement.where(*_meant(repository_id, containing, exact, digest))))
+    return int(await tx.scalar(statement.where(*_meant(repository_id, containing, exact, digest, kind))))
 
 
-def _meant(repository_id: int, containing: str, exact: bool, digest: str) -> list[Any]:
+def _meant(repository_id: int, containing: str, exact: bool, digest: str, kind: str) -> list[Any]:
     found: list[Any] = [tags.c.repository_id == repository_id]
     if containing and exact:
         found.append(tags.c.name == containing)
@@ -355,6 +357,9 @@ def _meant(repository_id: int, containing: str, exact: bool, digest: str) -> lis
         found.append(tags.c.name.contains(containing, autoescape=True))
     if digest:
         found += [manifests.c.digest == digest, manifests.c.repository_id == repository_id]
+    if kind:
+        chart = sa.func.coalesce(manifests.c.artifact_type, "") == CONFIG_TYPE
+        found.append(chart if kind == "chart" else sa.not_(chart))
     return found
 
 

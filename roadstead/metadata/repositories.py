@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from roadstead.domain.charts import CONFIG_TYPE
 from roadstead.domain.reach import EVERYTHING_SHOWN, Selection
 from roadstead.errors import InvalidInput
 from roadstead.metadata.database import Prepared, Tx, insert
-from roadstead.metadata.schema.content import blobs, namespaces, repositories, repository_blobs
+from roadstead.metadata.schema.charts import chart_versions
+from roadstead.metadata.schema.content import blobs, manifests, namespaces, repositories, repository_blobs, tags
 from roadstead.metadata.selections import within
 
 
@@ -110,10 +112,30 @@ Order = Literal["name", "-name", "creation_time", "-creation_time", "update_time
 _ORDERED = {"creation_time": repositories.c.created_at, "update_time": repositories.c.updated_at}
 
 
+Kind = Literal["", "image", "chart"]
+_holds_charts = sa.exists().where(chart_versions.c.repository_id == repositories.c.id)
+# An empty repository waits for images.
+_holds_images = sa.or_(
+    sa.not_(_holds_charts),
+    sa.exists().where(
+        tags.c.repository_id == repositories.c.id,
+        tags.c.manifest_id == manifests.c.id,
+        sa.or_(manifests.c.artifact_type.is_(None), manifests.c.artifact_type != CONFIG_TYPE),
+    ),
+)
+
+
 def _meant(
-    instance_id: int, namespace_id: int | None, containing: str, selection: Selection, or_public: bool
+    instance_id: int,
+    namespace_id: int | None,
+    containing: str,
+    selection: Selection,
+    or_public: bool,
+    kind: Kind = "",
 ) -> list[sa.ColumnElement[bool]]:
     found: list[Any] = [repositories.c.instance_id == instance_id, repositories.c.visible]
+    if kind:
+        found.append(_holds_charts if kind == "chart" else _holds_images)
     if namespace_id is not None:
         found.append(repositories.c.namespace_id == namespace_id)
     if containing:
@@ -137,10 +159,11 @@ async def page(
     selection: Selection = EVERYTHING_SHOWN,
     or_public: bool = False,
     order: Order = "name",
+    kind: Kind = "",
 ) -> list[Repository]:
     """Up to `most` visible repositories after the one whose `key` is `last`, and `skip` more, in that order.
 
-    They are those of the selection and, with `or_public`, those of public namespaces.
+    They are those of the selection and, with `or_public`, those of public namespaces; those that hold the `kind`.
     By name an index gives the order; by time those of the instance, which a quota limits, are sorted.
     """
     column = _ORDERED.get(order.lstrip("-"))
@@ -149,7 +172,7 @@ async def page(
     statement = (
         sa.select(*_COLUMNS)
         .select_from(_SOURCE)
-        .where(*_meant(instance_id, namespace_id, containing, selection, or_public))
+        .where(*_meant(instance_id, namespace_id, containing, selection, or_public, kind))
         .order_by(*(each.desc() if backwards else each for each in columns))
         .limit(most)
         .offset(skip or None)
@@ -187,10 +210,11 @@ async def count(
     containing: str = "",
     selection: Selection = EVERYTHING_SHOWN,
     or_public: bool = False,
+    kind: Kind = "",
 ) -> int:
     """How many repositories `page` would give in all."""
     source = _SOURCE if or_public else repositories
-    meant = _meant(instance_id, namespace_id, containing, selection, or_public)
+    meant = _meant(instance_id, namespace_id, containing, selection, or_public, kind)
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(source).where(*meant)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from roadstead.domain import charts as rules
 from roadstead.domain.archives import read_archive
@@ -18,13 +19,15 @@ _LARGEST = 256 << 10
 _NOT_COMPARED = "The file is too large, or no text, to be shown line by line.\n"
 
 
+Change = Literal["added", "removed", "changed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How one file of a chart differs between two versions."""
 
     path: str
-    # `added`, `removed` or `changed`.
-    change: str
+    change: Change
     # The lines as `diff -u` writes them.
     text: str
 
@@ -43,7 +46,7 @@ def differences(ctx: Context, old: bytes, new: bytes) -> list[Difference]:
         one, other = (each.files[path].content if path in each.files else None for each in (before, after))
         if one == other:
             continue
-        change = "added" if one is None else "removed" if other is None else "changed"
+        change: Change = "added" if one is None else "removed" if other is None else "changed"
         found.append(Difference(path, change, _compared(path, one, other)))
     return found
 

@@ -139,6 +139,19 @@ async def accept(
     return ChartUploaded(namespace=name.namespace, repository=str(name), version=row.version)
 
 
+async def copied(tx: Tx, manifest_id: int, target: RepositoryName, tag: str) -> ChartVersion | None:
+    """The chart's version that a copy of the manifest would be; None for what is no chart.
+
+    Raises ChartInvalid where the chart cannot stand.
+    """
+    rows = await charts.of_manifests(tx, [manifest_id])
+    if not rows:
+        return None
+    chart = Chart(msgspec.json.decode(rows[0].description, type=Metadata), Version.parse(rows[0].version))
+    rules.check_place(chart, str(target), (tag,))
+    return rows[0]
+
+
 async def copy(
     tx: Tx,
     instance_id: int,

@@ -23,7 +23,7 @@ from roadstead.errors import (
     ReferenceUnknown,
     RepositoryUnknown,
 )
-from roadstead.metadata import artifacts, charts, layers, namespaces, repositories
+from roadstead.metadata import artifacts, layers, namespaces, repositories
 from roadstead.metadata.repositories import Repository
 from roadstead.services import chart_versions
 from roadstead.services.events import Event, ImagePushed, RepositoryCreated, record
@@ -63,6 +63,7 @@ async def duplicate_image(call: Call, request: DuplicateImage) -> Done:
     call.require(Action.PUSH, f"repository/{call.here.registry_id}/{target}")
     found = await existing(call, source.namespace, source.name)
     source_id, digest = await referred(call.tx, found, request.source_reference)
+    chart = await chart_versions.copied(call.tx, source_id, target, tag)
     repository_id = await _open(call, target)
     standing = await artifacts.tag_target(call.tx, repository_id, tag)
     if standing is not None and standing[1] != digest and not request.override:
@@ -75,8 +76,7 @@ async def duplicate_image(call: Call, request: DuplicateImage) -> Done:
     event: Event = ImagePushed(
         namespace=target.namespace, repository=str(target), digest=digest, media_type=media_type, tag=tag
     )
-    chart = await charts.get(call.tx, found.id, tag)
-    if chart is not None and chart.manifest_id == source_id and chart.name == target.name.rpartition("/")[2]:
+    if chart is not None and chart.tag == tag:
         event = await chart_versions.copy(call.tx, call.here.id, chart, repository_id, target, manifest_id, call.now)
     await record(call.ctx, call.tx, call.place, call.caller, event, call.now, audited=False)
     return Done()

@@ -56,6 +56,10 @@ Cidr = Annotated[
 FullRepositoryName = Annotated[str, Meta(description="Full name of the repository, `namespace/name`.")]
 Summary = Annotated[str, Meta(description="One line on what it holds, up to 100 characters.")]
 Description = Annotated[str, Meta(description="What it holds, in Markdown, up to 1,000 characters.")]
+ResourceKind = Annotated[
+    Literal["", "image", "chart"],
+    Meta(description="`image` or `chart`: only what is, or holds, one; empty: both."),
+]
 MediaType = Annotated[str, Meta(description="Media type.")]
 Bytes = Annotated[int, Meta(description="Number of bytes.")]
 CreatedAt = Annotated[datetime, Meta(description="When it was created.")]

@@ -27,6 +27,7 @@ from roadstead.services.fields import (
     PullCount,
     RegistryId,
     RepositoryPath,
+    ResourceKind,
     Summary,
     UpdatedAt,
 )
@@ -171,6 +172,7 @@ class DescribeRepositories(PageRequest, frozen=True, kw_only=True):
     sort_by: Annotated[repositories.Order, Meta(description="What the list is ordered by; with `-` backwards.")] = (
         "name"
     )
+    resource_type: ResourceKind = ""
 
 
 class RepositoryInfo(Wire, frozen=True, kw_only=True):
@@ -308,11 +310,17 @@ async def describe_repositories(call: Call, request: DescribeRepositories) -> Re
         containing=containing,
         selection=selection,
         order=order,
+        kind=request.resource_type,
     )
     total = None
     if which.counted:
         total = await repositories.count(
-            call.tx, call.here.id, namespace_id=namespace_id, containing=containing, selection=selection
+            call.tx,
+            call.here.id,
+            namespace_id=namespace_id,
+            containing=containing,
+            selection=selection,
+            kind=request.resource_type,
         )
     return RepositoryPage(
         repository_list=[info(row) for row in rows if reach.sees(head + row.name)],

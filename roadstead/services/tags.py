@@ -20,6 +20,7 @@ from roadstead.services.fields import (
     PullCount,
     RegistryId,
     RepositoryPath,
+    ResourceKind,
     TagName,
 )
 from roadstead.services.images import remove_manifest, remove_tag
@@ -52,6 +53,7 @@ class DescribeImages(PageRequest, frozen=True, kw_only=True):
     image_version: Annotated[str | None, Meta(description="Only tags that contain this.")] = None
     exact_match: Annotated[bool, Meta(description="Only the tag that is ImageVersion itself.")] = False
     digest: Annotated[str | None, Meta(description="Only tags that stand for this manifest.")] = None
+    resource_type: ResourceKind = ""
 
 
 class ImageInfo(Wire, frozen=True, kw_only=True):
@@ -103,10 +105,13 @@ async def describe_images(call: Call, request: DescribeImages) -> ImagePage:
         containing=containing,
         exact=exact,
         digest=digest,
+        kind=request.resource_type,
     )
     total = None
     if which.counted:
-        total = await artifacts.tag_count(call.tx, found.id, containing=containing, exact=exact, digest=digest)
+        total = await artifacts.tag_count(
+            call.tx, found.id, containing=containing, exact=exact, digest=digest, kind=request.resource_type
+        )
     listed = [
         ImageInfo(
             image_version=row.name,

@@ -10,6 +10,11 @@ from typing import Any
 
 import yaml
 
+from roadstead.services import chart_repositories
+from roadstead.services.access import Asker
+from roadstead.services.chart_repositories import Folder
+from roadstead.services.context import Context
+
 
 def description(name: str = "demo", version: str = "0.1.0", **more: Any) -> dict[str, Any]:
     """Chart.yaml of a chart."""
@@ -41,3 +46,8 @@ def chart(
     """The archive of a chart."""
     described = yaml.safe_dump(description(name, version, **more))
     return pack({"Chart.yaml": described, "values.yaml": "replicas: 1\n", **(files or {})}, name)
+
+
+async def upload_chart(ctx: Context, asker: Asker, folder: str, archive: bytes) -> None:
+    """The folder's chart repository has the chart, whatever it had before."""
+    await chart_repositories.upload(ctx, asker, Folder.parse(folder), archive, None, force=True)

@@ -44,6 +44,7 @@ from tests.factories.accounts import (
     set_account_enabled,
     sub_caller,
 )
+from tests.factories.charts import chart, upload_chart
 from tests.factories.pushes import push_image
 
 TRIGGER = WebhookTrigger(
@@ -98,6 +99,10 @@ USUAL: dict[str, Any] = {
     "resource_prefix": "instance",
     "resource_ids": ["tcr-nothing"],
     "replace_tags": [ReplacedTag(tag_key="team")],
+    "chart_name": "demo",
+    "chart_version": "0.1.0",
+    "other_version": "0.2.0",
+    "path": "Chart.yaml",
     "source_namespace": "library",
     "source_repo": "web",
     "source_reference": "latest",
@@ -123,6 +128,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "GetSecurityLastUsed": {"secret_id_list": ["AKIDx"]},
     # A namespace that the caller may not see reads like one that does not exist.
     "DescribeRepositories": {"namespace_name": None},
+    "DescribeHelmCharts": {"namespace_name": None, "chart_name": None},
     "DescribeWebhookTrigger": {"namespace": None},
     "TestCondition": {"namespace": ""},
     "CreatePolicy": {"policy_name": "fresh"},
@@ -163,6 +169,8 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     trigger = await prepare_trigger(ctx, caller, registry)
     await prepare_link(ctx, caller, registry)
     await push_image(ctx, await owner_asker(ctx), "library/web", "latest")
+    for version in ("0.1.0", "0.2.0"):
+        await upload_chart(ctx, await owner_asker(ctx), "library", chart(version=version))
     create = OPERATIONS["CreateNamespace"]
     await run(ctx, caller, create, create.request(registry_id=registry, namespace_name="empty"))
     await run(
