@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import uuid
 from pathlib import Path
 
 from tests.clients.interface import Login, Output, Pushed, run
@@ -74,6 +75,35 @@ class Helm:
     def show_chart(self, reference: str, version: str) -> str:
         """The chart's own description."""
         return self._helm("show", "chart", f"oci://{reference}", "--version", version, "--plain-http").result
+
+    def add_repository(self, name: str, url: str, login: Login | None = None) -> None:
+        """The chart repository is known under that name, and its index is here. Raises ClientFailed."""
+        credentials = () if login is None else ("--username", login.user, "--password", login.password)
+        self.run("repo", "add", name, url, *credentials)
+
+    def search(self, text: str) -> list[tuple[str, str]]:
+        """Name and version of each chart that the known repositories have for the text, pre-releases too."""
+        self.run("repo", "update")
+        lines = self.run("search", "repo", text, "--versions", "--devel").splitlines()[1:]
+        return [(words[0], words[1]) for words in map(str.split, lines) if len(words) > 1]
+
+    def download(self, chart: str, version: str, *options: str | Path) -> Path:
+        """The archive of a chart, from a known repository or an `oci://` address."""
+        folder = self._folder / f"downloaded-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        plain = ("--plain-http",) if chart.startswith("oci:") else ()
+        self.run("pull", chart, "--version", version, *plain, "--destination", folder, *options)
+        [archive] = folder.glob("*.tgz")
+        return archive
+
+    def run(self, *arguments: str | Path) -> str:
+        """What helm prints as its result. Raises ClientFailed."""
+        return self._helm(*arguments).result
+
+    @property
+    def folder(self) -> Path:
+        """Where helm works."""
+        return self._folder
 
     def close(self) -> None:
         """What helm stored is removed."""
