@@ -56,8 +56,8 @@ types: $(VENV)/.test  ## Check types
 docs: $(VENV)/.runtime  ## Write docs/reference anew
 	@$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.test  ## Measure against Debian's docker-registry, and what triggers cost
-	@$(BIN)/python -m benchmarks && $(BIN)/python -m benchmarks.deliveries
+bench: $(VENV)/.test  ## Measure against Debian's docker-registry, and what triggers and charts cost
+	@$(BIN)/python -m benchmarks && $(BIN)/python -m benchmarks.deliveries && $(BIN)/python -m benchmarks.charts
 
 lock: $(BIN)/python  ## Resolve requirements/*.txt anew
 	@$(BIN)/python -m pip install --quiet uv
