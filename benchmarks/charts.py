@@ -1,7 +1,7 @@
 """`python -m benchmarks.charts`: what a push into a chart repository and a fetch of its index cost, by its size.
 
-One served process over a folder of its own. The repositories are filled by rows, versions of one artifact, because ten
-thousand uploads would take minutes; what is measured goes through the door.
+One served process over a folder of its own. The repositories are filled by rows, versions of one artifact, because
+ten thousand uploads would take minutes; what is measured goes through the door.
 """
 
 from __future__ import annotations

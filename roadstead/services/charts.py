@@ -179,6 +179,7 @@ async def describe_helm_chart_versions(call: Call, request: DescribeHelmChartVer
 
 
 def version_info(row: ChartVersion, pulls: int) -> HelmChartVersion:
+    """The version as answers show it."""
     metadata = described(row)
     return HelmChartVersion(
         version=row.version,
