@@ -6,6 +6,7 @@ import asyncio
 import functools
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +74,9 @@ def _migrate(settings: Settings) -> None:
     async def migrate() -> None:
         await (await connect(settings)).close()
 
-    asyncio.run(migrate())
+    # In a thread, for an asynchronous fixture may be what asks for it first, in the loop of its test.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(migrate())).result()
 
 
 @pytest.fixture(scope="session")
