@@ -93,11 +93,9 @@ def link(
     """Serve the instance at an address of a subnet, for the clients of its network only."""
 
     async def body(session: Session) -> links.AccessVpc:
-        await session.call(links.manage_internal_endpoint, operation="Create", vpc_id=vpc, subnet_id=subnet)
-        found = await _served(session, vpc, subnet)
-        if name and found.access_ip:
-            await _name(session, vpc, found.access_ip, own=True, on=True)
-        return found
+        at = {"vpc_id": vpc, "subnet_id": subnet}
+        await session.call(links.manage_internal_endpoint, operation="Create", named=name, **at)
+        return await _served(session, vpc, subnet)
 
     found = work(context, body)
     said = found.access_ip or found.reason or "a serving host has to take it up"
@@ -111,7 +109,11 @@ def unlink(context: typer.Context, vpc: Vpc, subnet: Subnet) -> None:
         context,
         lambda s: s.call(links.manage_internal_endpoint, operation="Delete", vpc_id=vpc, subnet_id=subnet),
     )
-    show(context, answer, f"The private link in {subnet} is gone; the serving host takes its address off.")
+    show(
+        context,
+        answer,
+        f"The private link in {subnet} is gone; the serving host takes its address off, or its log says how.",
+    )
 
 
 @commands.command("links", epilog="Example: roadstead network links")

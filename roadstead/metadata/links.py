@@ -183,13 +183,16 @@ async def links(tx: Tx, instance_ids: Collection[int] | None = None) -> list[Lin
     return [Link(*row) for row in await tx.all(statement)]
 
 
-async def add_link(tx: Tx, instance_id: int, subnet_row: int, place: Place, *, status: str, now: datetime) -> bool:
+async def add_link(
+    tx: Tx, instance_id: int, subnet_row: int, place: Place, *, status: str, named: bool, now: datetime
+) -> bool:
     """The link has the address; False when another has it, or the instance a link in the subnet already."""
     row = {
         "instance_id": instance_id,
         "subnet": subnet_row,
         "address": place.address,
         "status": status,
+        "named": named,
         "created_at": now,
     }
     if not await tx.run(insert(tx, private_links).values(row).on_conflict_do_nothing()):

@@ -55,6 +55,9 @@ class ManageInternalEndpoint(Wire, frozen=True, kw_only=True):
     subnet_id: SubnetId
     region_id: RegionNumber = 0
     region_name: RegionName = ""
+    named: Annotated[
+        bool, Meta(description="Whether the instance's own name leads to a new link in its network from the start.")
+    ] = False
 
 
 class LinkedInstance(Wire, frozen=True, kw_only=True):
@@ -152,7 +155,7 @@ async def manage_internal_endpoint(call: Call, request: ManageInternalEndpoint) 
     """Link an instance to a subnet of a network, or take the link away."""
     before = await _shown(call)
     if request.operation == "Create":
-        await _link(call, request.vpc_id, request.subnet_id)
+        await _link(call, request.vpc_id, request.subnet_id, named=request.named)
     else:
         found = await _existing(call, request.vpc_id, request.subnet_id)
         await links.remove_link(call.tx, found.id)
@@ -160,7 +163,7 @@ async def manage_internal_endpoint(call: Call, request: ManageInternalEndpoint) 
     return LinkedInstance(registry_id=call.here.registry_id)
 
 
-async def _link(call: Call, vpc_id: str, subnet_id: str) -> None:
+async def _link(call: Call, vpc_id: str, subnet_id: str, *, named: bool) -> None:
     """The instance has a link with a free address of the subnet, which the serving hosts will put up."""
     vpc, subnet = await existing(call.tx, vpc_id), await existing_subnet(call.tx, subnet_id)
     if subnet.vpc != vpc.id:
@@ -175,7 +178,7 @@ async def _link(call: Call, vpc_id: str, subnet_id: str) -> None:
     if address is None:
         raise OperationRefused(f"the subnet {subnet.subnet_id} ({cidr}) has no free address")
     place = Place(address, cidr.prefixlen, subnet.interface)
-    if not await links.add_link(call.tx, call.here.id, subnet.id, place, status=CREATING, now=call.now):
+    if not await links.add_link(call.tx, call.here.id, subnet.id, place, status=CREATING, named=named, now=call.now):
         raise Conflict(f"another link has just taken {address}; try again")
 
 

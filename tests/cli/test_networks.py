@@ -32,11 +32,12 @@ def test_a_network_and_a_link_in_it(invoke: Invoke, folder: Path, waiting: None)
     assert "a serving host has to take it up" in ok(invoke("network", "link", *LAB, *data))
     (link,) = parsed(invoke("network", "links", "--json", *data))
     assert (link["Status"], link["AccessIp"]) == ("Creating", "")
-    assert ok(invoke("network", "records", *data)) == "No name leads to a private link.\n"
-    ok(invoke("network", "name", "vpc-lab", "10.7.1.2", *data))
     assert ok(invoke("network", "records", *data)) == "# vpc-lab\n10.7.1.2 default.localhost\n"
     assert "host-record=default.localhost" in ok(invoke("network", "records", "--form", "dnsmasq", *data))
     ok(invoke("network", "name", "vpc-lab", "10.7.1.2", "--off", *data))
+    assert ok(invoke("network", "records", *data)) == "No name leads to a private link.\n"
+    ok(invoke("network", "name", "vpc-lab", "10.7.1.2", "--vpc", *data))
+    assert ok(invoke("network", "records", *data)) == "# vpc-lab\n10.7.1.2 default-vpc.localhost\n"
     fails(invoke("vpc", "remove-subnet", "subnet-a", *data), "private links of the instances default")
     assert "is gone" in ok(invoke("network", "unlink", *LAB, *data))
     ok(invoke("vpc", "remove-subnet", "subnet-a", *data))

@@ -6,10 +6,13 @@ import asyncio
 import json
 import socket
 from contextlib import suppress
+from typing import Any
 
-from roadstead.config import Settings
+import pytest
+
+from roadstead.config import Settings, Tls
 from roadstead.http.listening import LinkListeners, Port
-from roadstead.http.server import serve, server_config
+from roadstead.http.server import manners_of, serve, server_config
 from tests.http.serving import Application
 
 
@@ -58,6 +61,16 @@ async def test_a_server_on_one_address_follows_the_links() -> None:
     await serving
     for address in ("127.0.0.1", "127.0.9.2", "::1"):
         assert await local(address, port) == ""
+
+
+@pytest.mark.parametrize(
+    ("authorities", "where", "asked"),
+    [("", "all", []), ("ca.pem", "links", ["127.0.9.1"]), ("ca.pem", "all", ["127.0.9.1", "127.0.0.1"])],
+)
+def test_at_links_clients_may_have_to_show_a_certificate(authorities: str, where: Any, asked: list[str]) -> None:
+    settings = Settings(tls=Tls(client_authorities=authorities, client_certificates=where))
+    manners = manners_of(settings, at_link=lambda address: address == "127.0.9.1")
+    assert [address for address in ("127.0.9.1", "127.0.0.1") if manners.asks(address)] == asked
 
 
 class Recorder:
