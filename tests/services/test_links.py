@@ -20,8 +20,12 @@ from tests.factories.accounts import registry_id
 from tests.factories.calls import call
 from tests.factories.contexts import open_test_context
 from tests.factories.instances import ask, create, work_off
+from tests.factories.shop_fixtures import on_postgresql, options, shop
+from tests.factories.shops import Shop
 from tests.jobs.bench import FakeClock
 from tests.services.test_vpcs import declare
+
+__all__ = ["on_postgresql", "options", "shop"]
 
 
 @dataclass
@@ -280,6 +284,27 @@ async def test_a_full_subnet_and_a_full_instance(folder: Path, clock: FakeClock)
         await manage(ctx, subnet="subnet-d")
         with pytest.raises(QuotaExceeded, match="premium_links"):
             await manage(ctx)
+
+
+async def test_on_either_database(shop: Shop, host: Host, keeper: LinkKeeper) -> None:
+    ctx = shop.ctx
+    await declare(ctx)
+    host.machines = {"10.7.1.2"}
+    await manage(ctx, named=True)
+    await manage(ctx, subnet="subnet-b")
+    for _ in range(2):
+        await keeper.keep(ctx)
+    at = {"vpc_id": "vpc-lab", "eni_lb_ip": "10.7.1.3"}
+    await call(ctx, links.create_internal_endpoint_dns, **at)
+    await keeper.keep(ctx)
+    assert [each.names for each in keeper.named] == [("default.localhost", "default-vpc.localhost"), ()]
+    assert await judge(ctx, "10.7.200.1", "10.7.1.3") == (True, Entry.PRIVATE)
+    assert await private_address(ctx) == "10.7.1.3"
+    await manage(ctx, "Delete")
+    await keeper.keep(ctx)
+    assert host.ours == ["fd00:7:0:1::2/64"]
+    await vpcs.declare(ctx)
+    assert len((await call(ctx, vpcs.describe_vpcs)).vpc_set) == 2
 
 
 def asked(registry: str, address: str = "10.7.1.2", *, own: bool = False) -> links.VpcAndDomainInfo:
