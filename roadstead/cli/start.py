@@ -55,6 +55,10 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
 
             # What cannot be served with is told once, not by every process.
             Certificates(settings)
+        if settings.dns.addresses:
+            from roadstead.http.name_server import check
+
+            check(settings)
         _announce(settings, host, port, made)
         if secure is not None:
             address = "{}:{}".format(*secure.getsockname()[:2])

@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from dnslib import AAAA, CLASS, OPCODE, QTYPE, RCODE, RR, SOA, A, DNSError, DNSRecord
 
-from roadstead.config import host_and_port
+from roadstead.config import Settings, host_and_port
 from roadstead.domain.links import NamedLink
 from roadstead.domain.network import numeric
 from roadstead.errors import StartRefused
@@ -52,6 +52,13 @@ async def answering(ctx: Context) -> AsyncIterator[None]:
     finally:
         for each in opened:
             each.close()
+
+
+def check(settings: Settings) -> None:
+    """Names can be answered wherever `dns.addresses` says; raises StartRefused, with one line."""
+    for listen in settings.dns.addresses:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            _bound(listen, kind).close()
 
 
 def _bound(listen: str, kind: int) -> socket.socket:

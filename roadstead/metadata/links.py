@@ -1,6 +1,7 @@
 """Networks, subnets and private links. What decides who is admitted grows every instance's revision.
 
 A link's address counts for all instances: for its own it is an entry, for the others a place where nobody is let in.
+Whoever changes a link calls `begin_change` before anything else.
 """
 
 from __future__ import annotations
@@ -264,6 +265,15 @@ async def gates(tx: Tx) -> list[Gate]:
     source = source.outerjoin(vpcs, vpcs.c.id == subnets.c.vpc)
     statement = sa.select(link_addresses.c.address, private_links.c.instance_id, vpcs.c.cidrs).select_from(source)
     return [Gate(*row) for row in await tx.all(statement)]
+
+
+async def begin_change(tx: Tx) -> None:
+    """Other changes of links wait until this transaction has ended; to be called before anything else.
+
+    Each changes the rows of all instances: two that began with one of their own would wait for each other.
+    """
+    first = sa.select(instances.c.id).where(instances.c.id > 0).order_by(instances.c.id).limit(1)
+    await tx.all(first.with_for_update(key_share=True))
 
 
 async def changed(tx: Tx) -> None:

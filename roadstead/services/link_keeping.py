@@ -124,6 +124,7 @@ class LinkKeeper:
             )
             return
         async with ctx.database.write() as tx:
+            await links.begin_change(tx)
             await links.forget(tx, place.address)
 
     async def _put_all(self, ctx: Context) -> None:
@@ -164,6 +165,7 @@ class LinkKeeper:
             return False
         _log.info("another machine has the address of a new private link", address=link.address, taken=free)
         async with ctx.database.write() as tx:
+            await links.begin_change(tx)
             await links.move_link(tx, link, Place(free, cidr.prefixlen, link.interface))
         self._nobodys.add(free)
         return False

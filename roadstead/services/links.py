@@ -153,6 +153,7 @@ _CREATING = (NotFound, AlreadyExists, Conflict, OperationRefused, QuotaExceeded)
 @operation(resource=_INSTANCE, changes=True, raises=_CREATING)
 async def manage_internal_endpoint(call: Call, request: ManageInternalEndpoint) -> LinkedInstance:
     """Link an instance to a subnet of a network, or take the link away."""
+    await links.begin_change(call.tx)
     before = await _shown(call)
     if request.operation == "Create":
         await _link(call, request.vpc_id, request.subnet_id, named=request.named)

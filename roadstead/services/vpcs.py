@@ -274,6 +274,7 @@ async def declare(ctx: Context) -> None:
 
 
 async def _declare(tx: Tx, vpc_texts: Sequence[str], subnet_texts: Sequence[str], now: datetime) -> None:
+    await links.begin_change(tx)
     named, subnets = [declared_vpc(text) for text in vpc_texts], [declared_subnet(text) for text in subnet_texts]
     await _drop(tx, {each.vpc_id for each in named}, {each.subnet_id for each in subnets})
     for vpc in named:

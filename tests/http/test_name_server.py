@@ -17,7 +17,7 @@ from roadstead.config import Dns
 from roadstead.domain.links import NamedLink
 from roadstead.domain.network import Addresses, parse_cidr
 from roadstead.errors import StartRefused
-from roadstead.http.name_server import answer, answering
+from roadstead.http.name_server import answer, answering, check
 from roadstead.services.context import Context
 from tests.factories.contexts import open_test_context
 from tests.servers.ports import free_port
@@ -136,6 +136,8 @@ async def test_where_it_cannot_listen_the_start_is_refused(ctx: Context) -> None
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         for listen in (taken, "127.0.0.1"):
             wanted = replace_dns(ctx, listen)
+            with pytest.raises(StartRefused):
+                check(wanted.settings)
             with pytest.raises(StartRefused):
                 async with answering(wanted):
                     raise AssertionError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -305,6 +306,21 @@ async def test_on_either_database(shop: Shop, host: Host, keeper: LinkKeeper) ->
     assert host.ours == ["fd00:7:0:1::2/64"]
     await vpcs.declare(ctx)
     assert len((await call(ctx, vpcs.describe_vpcs)).vpc_set) == 2
+
+
+async def test_links_made_at_once_wait_for_one_another(shop: Shop, host: Host, keeper: LinkKeeper) -> None:
+    ctx = shop.ctx
+    await declare(ctx)
+    ids = [await create(ctx, f"other-{number}") for number in range(4)]
+    await work_off(ctx)
+    at = {"vpc_id": "vpc-lab", "subnet_id": "subnet-a"}
+    made = (ask(ctx, links.manage_internal_endpoint, operation="Create", registry_id=each, **at) for each in ids)
+    await asyncio.gather(manage(ctx), *made)
+    await asyncio.gather(keeper.keep(ctx), LinkKeeper(host, "here").keep(ctx))
+    assert sorted(set(host.ours)) == [f"10.7.1.{number}/24" for number in range(2, 7)]
+    gone = (ask(ctx, links.manage_internal_endpoint, operation="Delete", registry_id=each, **at) for each in ids)
+    await asyncio.gather(*gone, keeper.keep(ctx))
+    assert len(await shown(ctx)) == 1
 
 
 def asked(registry: str, address: str = "10.7.1.2", *, own: bool = False) -> links.VpcAndDomainInfo:
