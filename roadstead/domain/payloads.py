@@ -110,10 +110,10 @@ def _image(what: Happening, resource: Resource) -> dict[str, str]:
 
 
 def _chart(what: Happening, resource: Resource) -> dict[str, str]:
-    file = f"{what.name}-{resource.tag}.tgz"
+    folder, _, name = what.repository.rpartition("/")
     return {
         "tag": resource.tag,
-        "resource_url": f"{what.scheme}://{what.host}/chartrepo/{what.namespace}/charts/{file}",
+        "resource_url": f"{what.scheme}://{what.host}/chartrepo/{folder}/charts/{name}-{resource.tag}.tgz",
     }
 
 

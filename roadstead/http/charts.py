@@ -228,12 +228,13 @@ async def _upload(exchange: Exchange, address: Address) -> None:
     folder = Folder.parse(address.folder)
     await chart_repositories.admit_upload(exchange.ctx, exchange.asker, folder)
     fields = await _body(exchange, "chart")
-    chart, force = fields.get("chart"), "force" in exchange.query()
-    if not chart:
+    chart, provenance, force = fields.get("chart"), fields.get("prov"), "force" in exchange.query()
+    if chart:
+        await chart_repositories.upload(exchange.ctx, exchange.asker, folder, chart, provenance or None, force=force)
+    elif provenance:
+        await chart_repositories.upload_provenance(exchange.ctx, exchange.asker, folder, provenance)
+    else:
         raise ChartInvalid("no package or provenance file found in form fields chart and prov")
-    await chart_repositories.upload(
-        exchange.ctx, exchange.asker, folder, chart, fields.get("prov") or None, force=force
-    )
     await _json(exchange, 201, {"saved": True})
 
 

@@ -120,11 +120,10 @@ async def changes(tx: Tx, index_id: int, after: int) -> Sequence[tuple[int, str,
     return [tuple(row) for row in await tx.all(statement.order_by(c.revision))]
 
 
-async def open_index(tx: Tx, instance_id: int, namespace_id: int, folder: str, now: datetime) -> IndexState:
+async def open_index(tx: Tx, instance_id: int, folder: str, now: datetime) -> IndexState:
     """The folder's index at its next revision, which the transaction's one change of it takes; made when missing."""
     row: dict[str, Any] = {
         "instance_id": instance_id,
-        "namespace_id": namespace_id,
         "folder": folder,
         "revision": 1,
         "changed_at": now,
@@ -370,3 +369,10 @@ async def holds_more(tx: Tx, repository_id: int) -> bool:
         c.repository_id == repository_id, sa.or_(c.artifact_type.is_(None), c.artifact_type != CONFIG_TYPE)
     )
     return await tx.scalar(others.limit(1)) is not None
+
+
+async def remove_indexes(tx: Tx, instance_id: int, namespace: str) -> None:
+    """The indexes of the namespace, which holds no chart any more, are gone."""
+    c = chart_indexes.c
+    inside = sa.or_(c.folder == namespace, c.folder.startswith(f"{namespace}/", autoescape=True))
+    await tx.run(sa.delete(chart_indexes).where(c.instance_id == instance_id, inside))

@@ -22,10 +22,20 @@ from roadstead.metadata.database import Database, Tx
 
 _MEMORY = 256 << 20
 _LINES = 1000
+_PARTIAL = 8
 # The document of a folder in which no chart ever was; helm wants some time in it.
 _NEVER = "1970-01-01T00:00:00Z"
 # Below this, joining and compressing takes less time than handing it to a thread.
 _SMALL = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An index to be sent."""
+
+    etag: str
+    plain: bytes
+    packed: bytes
 
 
 @dataclass(slots=True)
@@ -38,26 +48,20 @@ class _Kept:
     plain: bytes = b""
     packed: bytes = b""
     etag: str = ""
+    # The documents of those who may see only some charts, by the names of these.
+    partial: OrderedDict[tuple[str, ...], Document] = field(default_factory=OrderedDict)
 
     def told(self, state: IndexState) -> None:
         self.revision = state.revision
         self.index.generated = state.changed_at.isoformat().replace("+00:00", "Z")
         self.plain = self.packed = b""
         self.etag = ""
+        self.partial.clear()
 
     def render(self) -> None:
         """Document, gzip and entity tag are those of the lines."""
         self.plain, self.packed = self.index.plain(), self.index.gzipped()
         self.etag = f"{self.revision}-{zlib.crc32(self.plain):08x}"
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """An index to be sent."""
-
-    etag: str
-    plain: bytes
-    packed: bytes
 
 
 class ChartIndexes:
@@ -84,9 +88,11 @@ class ChartIndexes:
                 async with database.read() as tx:
                     await _catch_up(tx, kept, state)
                 self._make_room()
-            if shown is not None and not all(map(shown, kept.index.names())):
-                plain, packed = await asyncio.to_thread(kept.index.only, shown)
-                return Document(f"{kept.revision}-{zlib.crc32(plain):08x}", plain, packed)
+            if shown is not None:
+                names = kept.index.names()
+                seen = tuple(name for name in names if shown(name))
+                if len(seen) < len(names):
+                    return await _partial(kept, seen)
             if not kept.etag:
                 await _rendered(kept)
             return Document(kept.etag, kept.plain, kept.packed)
@@ -94,6 +100,17 @@ class ChartIndexes:
     def _make_room(self) -> None:
         while len(self._kept) > 1 and sum(each.index.size for each in self._kept.values()) > self._memory:
             self._kept.popitem(last=False)
+
+
+async def _partial(kept: _Kept, names: tuple[str, ...]) -> Document:
+    """The document of these charts alone."""
+    found = kept.partial.get(names)
+    if found is None:
+        plain, packed = await asyncio.to_thread(kept.index.only, frozenset(names).__contains__)
+        found = kept.partial[names] = Document(f"{kept.revision}-{zlib.crc32(plain):08x}", plain, packed)
+        if len(kept.partial) > _PARTIAL:
+            kept.partial.popitem(last=False)
+    return found
 
 
 async def _rendered(kept: _Kept) -> None:

@@ -120,9 +120,12 @@ async def download(ctx: Context, asker: Asker, folder: Folder, file: str, *, cou
         if found is None or not isinstance(admitted.found, StoredBlob) or admitted.facts.repository_id is None:
             raise ChartUnknown(f"there is no file {file[:200]!r} in the chart repository {folder.path}")
         stored = await artifacts.manifest_by_id(tx, found[1].manifest_id)
+        tagged = await artifacts.tag_target(tx, found[1].repository_id, found[1].tag)
     if counted and file == archive and stored is not None:
         client = asker.presented.uin, asker.presented.credential_id, asker.origin.address
-        pulled = Pulled(admitted.place, admitted.caller, admitted.facts.repository_id, name, stored, found[1].tag)
+        # The tag may be an image's, whose pull this is not.
+        tag = found[1].tag if tagged is not None and tagged[0] == stored.id else ""
+        pulled = Pulled(admitted.place, admitted.caller, admitted.facts.repository_id, name, stored, tag)
         ctx.pulls.note(client, pulled, ctx.clock())
     store = ctx.store(admitted.instance.row.region)
     blob = admitted.found

@@ -21,7 +21,7 @@ from roadstead.domain.charts import CONFIG_TYPE, Chart, Metadata, Parts
 from roadstead.domain.manifest import Manifest
 from roadstead.domain.reference import RepositoryName
 from roadstead.domain.versions import Version
-from roadstead.errors import ChartInvalid, ChartTooLarge, ChartUnknown, ReferenceUnknown, RepositoryUnknown
+from roadstead.errors import ChartInvalid, ChartTooLarge, ChartUnknown, ReferenceUnknown
 from roadstead.metadata import artifacts, charts, repositories
 from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.artifacts import HeldBlob
@@ -171,11 +171,8 @@ async def copy(
 async def _stand(
     tx: Tx, instance_id: int, name: RepositoryName, row: ChartVersion, chart: Chart, now: datetime
 ) -> None:
-    repository = await repositories.get(tx, instance_id, str(name))
-    if repository is None:  # not while the caller holds its row
-        raise RepositoryUnknown(f"there is no repository {name}")
     folder = str(name).rpartition("/")[0]
-    state = await charts.open_index(tx, instance_id, repository.namespace_id, folder, now)
+    state = await charts.open_index(tx, instance_id, folder, now)
     line = rules.index_line(chart, row.archive_digest, now.isoformat().replace("+00:00", "Z"))
     await charts.put(tx, replace(row, index_id=state.id), line)
     await charts.note(tx, state, row.name, row.tag)
@@ -187,13 +184,14 @@ async def forget(tx: Tx, row: ChartVersion, now: datetime) -> None:
     await charts.note(tx, await charts.next_revision(tx, row.index_id, now), row.name, row.tag)
 
 
-async def forget_all(tx: Tx, repository_id: int, now: datetime) -> list[str]:
-    """No version of the repository's chart is in the index; the versions, which go with the repository."""
+async def remove_repository(tx: Tx, repository_id: int, now: datetime) -> list[str]:
+    """The repository is gone with all that it held; the versions of the chart that went with it."""
     rows = await charts.page(tx, repository_id, most=1)
-    if not rows:
-        return []
     versions = await charts.versions(tx, repository_id)
-    await charts.note(tx, await charts.next_revision(tx, rows[0].index_id, now), rows[0].name, "")
+    await repositories.remove(tx, repository_id, now)
+    # The index is locked last, because a push locks it after blobs too.
+    if rows:
+        await charts.note(tx, await charts.next_revision(tx, rows[0].index_id, now), rows[0].name, "")
     return versions
 
 
@@ -241,9 +239,7 @@ async def remove(
     A repository that held nothing but them goes too. Raises ChartUnknown. The caller holds the repository's row.
     """
     if not tags and not await charts.holds_more(tx, repository_id):
-        gone = await forget_all(tx, repository_id, now)
-        await repositories.remove(tx, repository_id, now)
-        return _deleted(name, gone)
+        return _deleted(name, await remove_repository(tx, repository_id, now))
     rows = [] if tags else await charts.every(tx, repository_id)
     for tag in tags:
         found = await charts.get(tx, repository_id, tag)
@@ -254,12 +250,17 @@ async def remove(
         await _remove_one(ctx, tx, row, now)
     if not await artifacts.any_manifest(tx, repository_id):
         await repositories.remove(tx, repository_id, now)
+    for row in rows:
+        await forget(tx, row, now)
     return _deleted(name, [row.version for row in rows])
 
 
 async def _remove_one(ctx: Context, tx: Tx, row: ChartVersion, now: datetime) -> None:
-    """The version is gone, its tag if that stood for it, and its artifact unless something else names it."""
-    await forget(tx, row, now)
+    """The version is gone, its tag if that stood for it, and its artifact unless something else names it.
+
+    What the index says of it is the caller's to change, when all else is done.
+    """
+    await charts.remove(tx, row.repository_id, row.tag)
     target = await artifacts.tag_target(tx, row.repository_id, row.tag)
     if target is not None and target[0] == row.manifest_id:
         await artifacts.remove_tag(tx, row.repository_id, row.tag)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from roadstead.domain.reference import namespace_name
 from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty
-from roadstead.metadata import namespaces, repositories, resource_tags
+from roadstead.metadata import charts, namespaces, repositories, resource_tags
 from roadstead.services.fields import (
     CreatedAt,
     Filters,
@@ -199,6 +199,7 @@ async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
             detail={"repositories": list(names)},
         )
     (before,) = await _infos(call, [found])
+    await charts.remove_indexes(call.tx, call.here.id, found.name)
     await namespaces.remove(call.tx, found.id)
     await resource_tags.remove(call.tx, label_path(call.here.registry_id, found.name))
     call.changed(before, None)

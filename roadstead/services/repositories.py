@@ -250,9 +250,8 @@ async def delete_repository(call: Call, request: DeleteRepository) -> Done:
     await repositories.lock(call.tx, found.id)
     if not request.force_delete and await artifacts.any_manifest(call.tx, found.id):
         raise NotEmpty(f"repository {found.name} is not empty; it cannot be deleted without ForceDelete=true")
-    versions = await chart_versions.forget_all(call.tx, found.id, call.now)
     held = await _tags(call, found)
-    await repositories.remove(call.tx, found.id, call.now)
+    versions = await chart_versions.remove_repository(call.tx, found.id, call.now)
     call.changed(info(found), None)
     for start in range(0, len(versions), _TAGS_TOLD):
         told = ChartDeleted(

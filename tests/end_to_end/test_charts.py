@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -144,3 +146,32 @@ def test_chart_repositories_ask_for_a_login(
         helm.add_repository("closed", url, Login(owner.user, "wrong"))
     helm.add_repository("closed", url, owner)
     assert helm.search("closed/") == []
+
+
+def test_many_push_and_delete_at_once(served: RoadsteadServer, http: httpx2.Client, private_place: str) -> None:
+    """Every process serves the same index in the end, and nobody waits for another in a circle."""
+    repository, api = paths(private_place)
+
+    def work(number: int) -> None:
+        with httpx2.Client(base_url=served.url, auth=http.auth) as client:
+            for version in ("1.0.0", "1.1.0"):
+                for name in ("shared", f"own-{number}"):
+                    archive = chart(name, f"{version}-{number}" if name == "shared" else version)
+                    pushed = client.post(api, files={"chart": archive})
+                    assert pushed.status_code == 201, pushed.text
+            gone = (f"{api}/own-{number}/1.0.0", f"{api}/shared/1.0.0-{number}", f"{api}/own-{number}")
+            for path in gone[: 3 if number % 2 else 2]:
+                deleted = client.delete(path)
+                assert deleted.status_code == 200, deleted.text
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(8)))
+    expected = {"shared": [f"1.1.0-{number}" for number in reversed(range(8))]}
+    expected |= {f"own-{number}": ["1.1.0"] for number in range(0, 8, 2)}
+    seen = set()
+    for _ in range(6):  # from whichever process answers
+        with httpx2.Client(base_url=served.url, auth=http.auth) as client:
+            seen.add(client.get(f"{repository}/index.yaml").content)
+    [document] = seen
+    entries = json.loads(document)["entries"]
+    assert {name: [each["version"] for each in versions] for name, versions in entries.items()} == expected

@@ -20,7 +20,7 @@ HIGHEST_FIRST = ["2.0.0-rc.1+b", "2.0.0-rc.1", "1.10.0", "1.9.0", "0.9.0"]
 async def add(tx: Tx, scene: Scene, manifest_id: int, text: str, name: str = "web") -> ChartVersion:
     """The scene's repository has the version."""
     version = Version.parse(text)
-    state = await charts.open_index(tx, scene.instance, scene.namespace, "prod", NOW)
+    state = await charts.open_index(tx, scene.instance, "prod", NOW)
     row = ChartVersion(
         repository_id=scene.repository,
         tag=version.tag,

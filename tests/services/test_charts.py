@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx2
 import pytest
 
 from roadstead.errors import AccessDenied, ChartInvalid, ChartUnknown
-from roadstead.services import chart_contents, chart_downloads, charts, copies, repositories, tags
+from roadstead.services import (
+    chart_contents,
+    chart_downloads,
+    charts,
+    copies,
+    namespaces,
+    repositories,
+    tags,
+    trigger_log,
+    triggers,
+)
 from roadstead.services.context import Context
+from roadstead.services.triggers import WebhookTarget, WebhookTrigger
 from tests.factories.accounts import owner_asker, sub_caller
 from tests.factories.asgi import open_client
 from tests.factories.calls import call, call_as
@@ -141,6 +154,22 @@ async def test_a_repository_deleted_takes_its_chart_with_it(stocked: Context) ->
     assert b'"entries":{}' in document.plain
 
 
+async def test_a_namespace_that_is_made_anew_has_an_index_of_its_own(ctx: Context) -> None:
+    instance = await ctx.instances.find(ctx.settings.default_instance)
+
+    async def index() -> bytes:
+        return (await ctx.charts.get(ctx.database, instance.id, "fresh", None)).plain
+
+    for version in ("1.0.0", "2.0.0"):
+        await call(ctx, namespaces.create_namespace, namespace_name="fresh", is_public=False)
+        empty = await index()
+        await upload_chart(ctx, await owner_asker(ctx), "fresh", chart(version=version))
+        assert version.encode() in await index()
+        await call(ctx, charts.delete_helm_chart, namespace_name="fresh", chart_name="demo")
+        await call(ctx, namespaces.delete_namespace, namespace_name="fresh")
+        assert await index() == empty
+
+
 async def test_a_copied_chart_is_a_chart_under_its_own_name_only(stocked: Context) -> None:
     source = {"source_namespace": "library", "source_repo": "demo", "source_reference": "1.9.0"}
     await call(stocked, copies.duplicate_image, **source, destination_repo="prod/demo", destination_tag="1.9.0")
@@ -198,3 +227,31 @@ async def test_an_address_or_credentials_open_one_chart_for_a_while(stocked: Con
             **PLACE,
             chart_version="1.9.0",
         )
+
+
+async def test_triggers_hear_of_charts_and_of_nothing_else(ctx: Context) -> None:
+    kinds = ["pushImage", "pullImage", "deleteImage", "uploadChart", "downloadChart", "deleteChart"]
+    hook = WebhookTrigger(
+        name="all",
+        targets=[WebhookTarget(address="http://127.0.0.1:9/")],
+        event_types=kinds,
+        condition="",
+        enabled=True,
+    )
+    await call(ctx, triggers.create_webhook_trigger, namespace="library", trigger=hook)
+    archive = chart("demo", "1.0.0+b")
+    await upload_chart(ctx, await owner_asker(ctx), "library/team", archive)
+    async with open_client(ctx, login=True) as client:
+        assert (await client.get("/chartrepo/library/team/charts/demo-1.0.0+b.tgz")).content == archive
+        tag = "/v2/library/team/demo/manifests/1.0.0_b"
+        assert (await client.get(tag)).status_code == 200
+        await ctx.pulls.write_down(ctx)
+        assert (await client.delete(tag)).status_code == 202
+    log = await call(ctx, trigger_log.describe_webhook_trigger_log, namespace="library")
+    told = [json.loads(entry.detail) for entry in reversed(log.logs)]
+    assert [each["type"] for each in told] == ["uploadChart", "downloadChart", "downloadChart", "deleteChart"]
+    for each in told:
+        [resource] = each["event_data"]["resources"]
+        assert resource["tag"] == "1.0.0+b"
+        assert resource["resource_url"].endswith("/chartrepo/library/team/charts/demo-1.0.0+b.tgz")
+        assert each["event_data"]["repository"]["repo_full_name"] == "library/team/demo"

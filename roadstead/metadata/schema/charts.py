@@ -15,13 +15,13 @@ chart_indexes = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("instance_id", Id, sa.ForeignKey("instances.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("namespace_id", Id, sa.ForeignKey("namespaces.id", ondelete="CASCADE"), nullable=False),
+    # No reference to the namespace: the first push into a folder would lock that after its repository, and others
+    # lock them the other way round.
     sa.Column("folder", _Text, nullable=False),
     # Grows with every change of what the index says.
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
     sa.UniqueConstraint("instance_id", "folder"),
-    sa.Index("ix_chart_indexes_namespace", "namespace_id"),
     **NEVER_REUSED,
 )
 

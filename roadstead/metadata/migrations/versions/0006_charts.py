@@ -26,17 +26,14 @@ def upgrade() -> None:
         "chart_indexes",
         sa.Column("id", _ID, nullable=False),
         sa.Column("instance_id", _ID, nullable=False),
-        sa.Column("namespace_id", _ID, nullable=False),
         sa.Column("folder", _TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", Instant(), nullable=False),
         _link("instance_id", "instances", "chart_indexes"),
-        _link("namespace_id", "namespaces", "chart_indexes"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chart_indexes")),
         sa.UniqueConstraint("instance_id", "folder", name=op.f("uq_chart_indexes_instance_id_folder")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_chart_indexes_namespace", "chart_indexes", ["namespace_id"])
     op.create_table(
         "chart_versions",
         sa.Column("repository_id", _ID, nullable=False),
