@@ -23,6 +23,7 @@ from roadstead.blobs.stores import open_store
 from roadstead.clients.oidc import OidcClient
 from roadstead.clients.outbound import Outbound
 from roadstead.config import Settings
+from roadstead.domain.certificates import Certificate
 from roadstead.domain.proxies import Proxies
 from roadstead.errors import AppError, InvalidInput, StartRefused
 from roadstead.http.entry import Entry
@@ -31,6 +32,7 @@ from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import Database, connect
 from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, networks, single_sign_on
+from roadstead.services.certificates import StoredCertificates
 from roadstead.services.chart_indexes import ChartIndexes
 from roadstead.services.context import Context
 from roadstead.services.event_feed import EventFeed
@@ -60,6 +62,7 @@ _PULL_SECONDS = 1
 _LINK_SECONDS = 1
 _METER_SECONDS = 5
 _AUDIT_SECONDS = 3600
+_CERTIFICATE_SECONDS = 1
 _WAKE_SECONDS = 300
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -151,6 +154,7 @@ async def _context(
         links=LinkKeeper(),
         meters=Meters(settings.folder),
         tolls=Tolls(settings.folder, settings.rates),
+        certificates=StoredCertificates(),
         triggers=TriggerMemory(),
         overviews=OverviewMemory(),
         passwords=Passwords(),
@@ -213,6 +217,10 @@ class Application:
         elif self._entry is not None:
             await self._entry(scope, receive, send)
 
+    def certificate(self, host: str) -> Certificate | None:
+        """The stored certificate for the host."""
+        return self._ctx.certificates.find(host) if self._ctx is not None else None
+
     def stopping(self) -> None:
         """Requests that would go on for ever end: the process is to stop."""
         if self._ctx is not None:
@@ -230,6 +238,7 @@ class Application:
                 _background(ctx, working=ctx.settings.workers.in_server),
                 _names(ctx),
             ):
+                await ctx.certificates.refresh(ctx)
                 self._ctx, self._entry = ctx, Entry(ctx)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -255,6 +264,7 @@ async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
         asyncio.create_task(_repeat(_METER_SECONDS, ctx.meters.write_down)),
         asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx))),
         asyncio.create_task(_repeat(_LINK_SECONDS, partial(ctx.links.keep, ctx))),
+        asyncio.create_task(_repeat(_CERTIFICATE_SECONDS, partial(ctx.certificates.refresh, ctx))),
     ]
     try:
         yield

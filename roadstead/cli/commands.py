@@ -24,6 +24,7 @@ _GROUPS = {
     "vpc": "vpcs",
     "rate": "rates",
     "tls": "tls",
+    "domain": "domains",
     "storage": "storage",
     "group": "groups",
     "policy": "policies",

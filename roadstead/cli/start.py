@@ -78,7 +78,7 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
             plain, tls = [], plain
         ports = [Port.of(each, secure=each in tls) for each in (*plain, *tls)]
         listeners = LinkListeners(app.link_addresses, ports)
-        config = server_config(app, settings, at_link=listeners.at_link)
+        config = server_config(app, settings, stored=app.certificate, at_link=listeners.at_link)
         await serve_http(config, plain, secure=tls, stopping=app.stopping, beside=listeners.follow)
 
     return Supervisor(process_count(settings), work, load=lambda: load_for(settings), prepare=prepare).run()

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from roadstead.app import utc_now
-from roadstead.cli.output import show
-from roadstead.cli.session import Options
+from roadstead.cli.output import show, show_rows, time_text
+from roadstead.cli.session import Options, work
 from roadstead.config import Settings, host_and_port, load
 from roadstead.errors import InvalidInput
+from roadstead.services import certificates
 from roadstead.services.authority import Authority, folder_of
+
+Chain = Annotated[
+    Path, typer.Argument(help="File of the certificate with its chain, PEM.", exists=True, dir_okay=False)
+]
+Key = Annotated[Path, typer.Argument(help="File of its private key, PEM.", exists=True, dir_okay=False)]
+CertificateId = Annotated[str, typer.Argument(help="Id of the certificate.", metavar="ID")]
 
 commands = typer.Typer(help="The certificates of HTTPS.", no_args_is_help=True)
 
@@ -49,6 +57,50 @@ def self_signed(
     answer = {"File": str(file), "Made": made, "Host": place, "On": settings.tls.self_signed}
     switch = "" if settings.tls.self_signed else _OFF
     show(context, answer, _TRUST.format(file=file, name=file.name, host=place, switch=switch))
+
+
+@commands.command(epilog="Example: roadstead tls add images.crt images.key --alias images")
+def add(
+    context: typer.Context,
+    chain: Chain,
+    key: Key,
+    alias: Annotated[str, typer.Option(help="What people call it.")] = "",
+) -> None:
+    """Keep a certificate in the database; every server of it shows it for the hosts that it names."""
+    request = {"certificate_public_key": chain.read_text(), "certificate_private_key": key.read_text()}
+    answer = work(context, lambda s: s.call(certificates.upload_certificate, alias=alias, **request))
+    hosts = ", ".join(answer.subject_alt_names)
+    show(context, answer, f"The certificate {answer.certificate_id} is shown for {hosts}.")
+
+
+@commands.command(epilog="Example: roadstead tls replace k3f9w2m8 images.crt images.key")
+def replace(context: typer.Context, certificate: CertificateId, chain: Chain, key: Key) -> None:
+    """Replace a kept certificate, for example by a renewed one."""
+    request = {"certificate_public_key": chain.read_text(), "certificate_private_key": key.read_text()}
+    op = certificates.modify_certificate
+    answer = work(context, lambda s: s.call(op, certificate_id=certificate, **request))
+    show(context, answer, f"The certificate {certificate} now ends at {time_text(answer.cert_end_time)}.")
+
+
+@commands.command("list", epilog="Example: roadstead tls list")
+def list_(context: typer.Context) -> None:
+    """List the certificates that are kept in the database."""
+    rows = work(context, lambda s: s.every(certificates.describe_certificates, "certificates"))
+    columns = [
+        ("ID", "certificate_id"),
+        ("HOSTS", "subject_alt_names"),
+        ("ENDS", "cert_end_time"),
+        ("ISSUER", "issuer"),
+        ("ALIAS", "alias"),
+    ]
+    show_rows(context, rows, columns, empty="There are none; files of the folder `tls` are used beside them.")
+
+
+@commands.command(epilog="Example: roadstead tls delete k3f9w2m8")
+def delete(context: typer.Context, certificate: CertificateId) -> None:
+    """Forget a kept certificate."""
+    answer = work(context, lambda s: s.call(certificates.delete_certificate, certificate_id=certificate))
+    show(context, answer, f"The certificate {certificate} is gone.")
 
 
 def _settings(context: typer.Context) -> Settings:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from typing import TYPE_CHECKING
 
 from roadstead.errors import CertificateInvalid
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,12 @@ class Certificate:
 
 def read_certificate(chain: bytes, key: bytes) -> Certificate:
     """The certificate of PEM texts; raises CertificateInvalid, which says what does not fit."""
+    # Only processes that read certificates carry this: it takes 8 MiB.
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
     try:
         found = x509.load_pem_x509_certificates(chain)
     except ValueError as error:
@@ -57,6 +62,8 @@ def read_certificate(chain: bytes, key: bytes) -> Certificate:
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The subject's alternative names; a certificate without them is for none (RFC 9110 section 4.3.4)."""
+    from cryptography import x509
+
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

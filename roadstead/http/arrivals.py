@@ -56,6 +56,8 @@ class Manners:
     certificates: Certificates | None = None
     # Whether clients that connect to this address of ours must show a certificate.
     asks: Callable[[str], bool] = lambda _address: False
+    # Whether plain HTTP is not spoken at this address of ours: nobody shows a certificate in it.
+    secure_only: Callable[[str], bool] = lambda _address: False
 
 
 class Arrivals:

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from roadstead.config import Settings
-from roadstead.http.arrivals import Manners
+from roadstead.http.arrivals import Manners, explain_tls
 from roadstead.http.bodies import SMALL
 from roadstead.http.framing import LINE_BYTES, ChunkedFraming, Framing, MalformedBody, SizedFraming, malformed_head
 from roadstead.http.lending import Lender, LendingCycle, LentBody
@@ -59,7 +59,6 @@ class LendingProtocol(HttpToolsProtocol):
     """One connection."""
 
     cycle: LendingCycle
-    plain: bool
 
     def __init__(
         self,
@@ -71,6 +70,7 @@ class LendingProtocol(HttpToolsProtocol):
         told: str = "",
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._secure_only = config.manners.secure_only
         self._told = told  # the client's address where it is not the peer's
         self.lender = config.lender
         self._limits = config.limits
@@ -90,10 +90,10 @@ class LendingProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection waits for its first head, for a limited time."""
         super().connection_made(transport)
-        # TLS ends in this process: its bytes have to come through here.
         self.plain = self.scheme == "http"
-        if self._told:
-            self.client = (self._told, 0)
+        self.client = (self._told, 0) if self._told else self.client
+        if self.plain and self.server is not None and self._secure_only(self.server[0]):
+            self.app = explain_tls
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -83,6 +83,7 @@ def manners_of(
         Proxies.of(settings.network.proxy_protocol),
         certificates,
         lambda address: wanted and (everywhere or at_link(address)),
+        lambda address: wanted and at_link(address),
     )
 
 

@@ -29,6 +29,7 @@ from roadstead.services.tokens import KeyRing
 from roadstead.services.tolls import Tolls
 
 if TYPE_CHECKING:
+    from roadstead.services.certificates import StoredCertificates
     from roadstead.services.link_keeping import LinkKeeper
     from roadstead.services.overview import OverviewMemory
     from roadstead.services.pulls import Pulls
@@ -61,6 +62,7 @@ class Context:
     links: LinkKeeper
     meters: Meters
     tolls: Tolls
+    certificates: StoredCertificates
     triggers: TriggerMemory
     overviews: OverviewMemory
     passwords: Passwords

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -62,6 +62,8 @@ class InstanceDirectory:
         self._settings = settings
         self._suffix = "." + settings.base_domain.lower().strip(".")
         self._known: dict[str, ServedInstance] = {}
+        # Which instances other host names mean.
+        self.domains: Mapping[str, str] = {}
         # The version of the database as of which each was seen to be as it stands.
         self._current: dict[str, tuple[ServedInstance, int]] = {}
 
@@ -73,7 +75,7 @@ class InstanceDirectory:
             label = name[: -len(self._suffix)].removesuffix("-vpc")
             if label and "." not in label:
                 return label
-        return self._settings.default_instance
+        return self.domains.get(name) or self._settings.default_instance
 
     def known(self, label: str) -> ServedInstance | None:
         """The instance of that name if this process has met it."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from roadstead.services.authority import Authority
+from roadstead.services.authority import Authority, Issued
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ def certificate_files(folder: Path, *names: str, stem: str = "server") -> Files:
 
 
 def own_files(folder: Path, name: str) -> Files:
+    """The same in files of the folder."""
+    made = own_certificate(name)
+    files = Files(folder / "own.crt", folder / "own.key", folder / "own.crt")
+    files.key.write_bytes(made.key)
+    files.chain.write_bytes(made.chain)
+    return files
+
+
+def own_certificate(name: str) -> Issued:
     """A certificate for the name that is its own authority and may be shown by servers and clients."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -52,7 +61,5 @@ def own_files(folder: Path, name: str) -> Files:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, SHA256())
     )
-    files = Files(folder / "own.crt", folder / "own.key", folder / "own.crt")
-    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    files.chain.write_bytes(made.public_bytes(Encoding.PEM))
-    return files
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Issued(made.public_bytes(Encoding.PEM), private)

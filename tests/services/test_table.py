@@ -22,6 +22,7 @@ from roadstead.errors import (
     OperationRefused,
     OperationUnsupported,
 )
+from roadstead.metadata import domains
 from roadstead.services import service_accounts, users
 from roadstead.services.access import admit
 from roadstead.services.accounts import local_owner
@@ -44,9 +45,11 @@ from tests.factories.accounts import (
     set_account_enabled,
     sub_caller,
 )
+from tests.factories.certificates import own_certificate
 from tests.factories.charts import chart, upload_chart
 from tests.factories.pushes import push_image
 
+CERTIFICATE = own_certificate("*.example.test")
 TRIGGER = WebhookTrigger(
     name="deploy",
     targets=[WebhookTarget(address="http://127.0.0.1:9/")],
@@ -64,6 +67,10 @@ USUAL: dict[str, Any] = {
     "token_type": "longterm",
     "operation": "Create",
     "cidr_block": "192.0.2.0/24",
+    "certificate_id": "certused",
+    "certificate_public_key": CERTIFICATE.chain.decode(),
+    "certificate_private_key": CERTIFICATE.key.decode(),
+    "domain_name": "images.example.test",
     "vpc_id": "vpc-lab",
     "subnet_id": "subnet-a",
     "interface": "eth-none",
@@ -110,6 +117,8 @@ USUAL: dict[str, Any] = {
 }
 UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateNamespace": {"namespace_name": "fresh"},
+    "CreateInstanceCustomizedDomain": {"domain_name": "fresh.example.test"},
+    "DeleteCertificate": {"certificate_id": "certspare"},
     "CreateVpc": {"vpc_id": "vpc-fresh"},
     "DeleteVpc": {"vpc_id": "vpc-empty"},
     "CreateSubnet": {"subnet_id": "subnet-fresh", "cidr_block": "10.7.9.0/24"},
@@ -138,7 +147,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 }
 # What the resources of each service are.
 KINDS = {
-    "tcr": {"instance", "repository", "vpc"},
+    "tcr": {"instance", "repository", "vpc", "certificate"},
     "cam": {"policyid", "groupid", "uin"},
     "sts": {"uin", "federated-user"},
     "cloudaudit": {"audit"},
@@ -168,6 +177,7 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     caller = await local_owner(ctx)
     trigger = await prepare_trigger(ctx, caller, registry)
     await prepare_link(ctx, caller, registry)
+    await prepare_domain(ctx, caller, registry)
     await push_image(ctx, await owner_asker(ctx), "library/web", "latest")
     for version in ("0.1.0", "0.2.0"):
         await upload_chart(ctx, await owner_asker(ctx), "library", chart(version=version))
@@ -212,6 +222,18 @@ async def prepare_link(ctx: Context, caller: Caller, registry: str) -> None:
         await ask("CreateSubnet", vpc_id="vpc-lab", subnet_id=subnet, cidr_block=cidr, interface="eth-none")
     link = {"registry_id": registry, "vpc_id": "vpc-lab", "subnet_id": "subnet-a"}
     await ask("ManageInternalEndpoint", operation="Create", **link)
+
+
+async def prepare_domain(ctx: Context, caller: Caller, registry: str) -> None:
+    """There are certificates, and a host name with one of them."""
+    values = {"chain": CERTIFICATE.chain.decode(), "sealed_key": b"", "names": "*.example.test", "issuer": ""}
+    async with ctx.database.write() as tx:
+        for name in ("certused", "certspare"):
+            now = ctx.clock()
+            await domains.put_certificate(tx, name, fingerprint=name, ends_at=now, created_at=now, **values)
+    op = OPERATIONS["CreateInstanceCustomizedDomain"]
+    fields = {"domain_name": "images.example.test", "certificate_id": "certused"}
+    await run(ctx, caller, op, op.request(registry_id=registry, **fields))
 
 
 async def prepare_trigger(ctx: Context, caller: Caller, registry: str) -> int:

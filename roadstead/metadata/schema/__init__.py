@@ -7,9 +7,19 @@ __all__ = ["load", "metadata"]
 
 def load() -> None:
     """Every table is known to `metadata`, with all that creating it on either database needs."""
-    from roadstead.metadata.schema import access, charts, content, delivery, jobs, networks, tenancy, triggers
+    from roadstead.metadata.schema import (
+        access,
+        charts,
+        content,
+        delivery,
+        domains,
+        jobs,
+        networks,
+        tenancy,
+        triggers,
+    )
 
-    assert all((access, charts, content, delivery, jobs, networks, tenancy, triggers))  # noqa: S101
+    assert all((access, charts, content, delivery, domains, jobs, networks, tenancy, triggers))  # noqa: S101
     for table in metadata.tables.values():
         for index in table.indexes:
             if (condition := index.info.get("where")) is not None:
