@@ -122,6 +122,7 @@ def test_these_are_all_commands() -> None:
         "serviceaccount": "create list modify disable enable password delete",
         "audit": "list show explain export",
         "job": "list failed run-again",
+        "chart": "list versions show files diff delete",
         "tls": "self-signed add replace list delete",
         "domain": "add list delete",
         "rate": "show set",

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,19 @@ def test_clients_must_show_a_certificate_of_the_named_authorities(tmp_path: Path
         with connected(server) as connection, suppress(ssl.SSLError), over_tls(connection, stranger) as wire:
             wire.send(WHERE)
             assert wire.is_closed()
+
+
+def test_where_clients_must_show_a_certificate_plain_http_is_no_way_around(telling: Served) -> None:
+    usual = telling.config.manners
+    telling.config.manners = replace(usual, secure_only=lambda address: address == "127.0.0.1")
+    try:
+        with connected(telling, "127.0.0.5") as connection:
+            wire = Wire(connection)
+            wire.send(WHERE)
+            answer = wire.answer()
+    finally:
+        telling.config.manners = usual
+    assert (answer.status, b"HTTPS" in answer.body) == (400, True)
 
 
 def test_a_server_stops_while_connections_have_not_begun(tmp_path: Path) -> None:
