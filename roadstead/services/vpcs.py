@@ -128,6 +128,7 @@ class VpcPage(PageAnswer, frozen=True, kw_only=True):
 @operation(resource="vpc/*", changes=True, raises=(AlreadyExists, Conflict, InvalidInput))
 async def create_vpc(call: Call, request: CreateVpc) -> VpcOnly:
     """Declare a network whose clients private links may let in."""
+    await links.begin_change(call.tx)
     wanted = vpc_id(request.vpc_id or f"vpc-{random_id(8)}")
     if await links.vpc(call.tx, wanted) is not None:
         raise AlreadyExists(f"there is a VPC {wanted} already")
@@ -141,6 +142,7 @@ async def create_vpc(call: Call, request: CreateVpc) -> VpcOnly:
 @operation(resource="vpc/{vpc_id}", changes=True, raises=(NotFound, NotEmpty, OperationRefused))
 async def delete_vpc(call: Call, request: VpcOnly) -> Done:
     """Delete a network that has no subnets."""
+    await links.begin_change(call.tx)
     found = await existing(call.tx, request.vpc_id)
     _own(found)
     held = await links.subnets_of(call.tx, [found.id])
@@ -155,6 +157,7 @@ async def delete_vpc(call: Call, request: VpcOnly) -> Done:
 @operation(resource="vpc/{vpc_id}", changes=True, raises=(NotFound, AlreadyExists, Conflict, InvalidInput))
 async def create_subnet(call: Call, request: CreateSubnet) -> SubnetOnly:
     """Declare a subnet of a network, and by which interface this host is in it."""
+    await links.begin_change(call.tx)
     wanted = subnet_id(request.subnet_id or f"subnet-{random_id(8)}")
     found = await existing(call.tx, request.vpc_id)
     if await links.subnet(call.tx, wanted) is not None:
@@ -171,6 +174,7 @@ async def create_subnet(call: Call, request: CreateSubnet) -> SubnetOnly:
 @operation(resource="vpc/*", changes=True, raises=(NotFound, NotEmpty, OperationRefused))
 async def delete_subnet(call: Call, request: SubnetOnly) -> Done:
     """Delete a subnet in which no private link is."""
+    await links.begin_change(call.tx)
     found = await existing_subnet(call.tx, request.subnet_id)
     _own(found)
     linked = await links.linked_instances(call.tx, found.id)
