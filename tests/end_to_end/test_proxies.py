@@ -27,6 +27,9 @@ from tests.servers import nginx
 from tests.servers.ports import free_port
 from tests.servers.roadstead import RoadsteadServer
 
+# One worker has the servers.
+pytestmark = pytest.mark.xdist_group("proxies")
+
 OFFICE, STRANGER = "203.0.113.9", "198.51.100.7"
 
 
@@ -60,8 +63,9 @@ def place(session_folder: Path) -> Iterator[Place]:
     }
     server = RoadsteadServer(folder / "data", settings)
     server.start()
-    server.command("network", "open")
-    server.command("network", "allow", OFFICE)
+    registry = server.ask("GET", "/api/v1")["Instance"]["RegistryId"]
+    server.ask("POST", "/api/v1/ManageExternalEndpoint", {"RegistryId": registry, "Operation": "Create"})
+    server.ask("POST", "/api/v1/CreateSecurityPolicy", {"RegistryId": registry, "CidrBlock": OFFICE})
     proxy = nginx.start(folder / "nginx", plain=server.port, tls=tls, certificate=files.chain, key=files.key)
     yield Place(server, proxy, tls, files)
     proxy.stop()
