@@ -14,14 +14,20 @@ _ELEMENTS = {
     *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
     *("s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
+# The page has headings of its own above what is rendered.
+_LEVELS_DOWN = 2
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 
 
 def rendered(text: str) -> str:
     """The text as HTML that holds nothing which could run or be loaded."""
-    html = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).render(text)
+    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    tokens = markdown.parse(text)
+    for token in tokens:
+        if token.type.startswith("heading"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + _LEVELS_DOWN)}"
     return nh3.clean(
-        html,
+        markdown.renderer.render(tokens, markdown.options, {}),
         tags=_ELEMENTS,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},

@@ -30,7 +30,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoadsteadServ
     if not (console.FOLDER / "index.html").exists():
         missing("the console is not built; make console builds it")
     folder: Path = tmp_path_factory.mktemp("console") / "data"
-    server = RoadsteadServer(folder, {"ROADSTEAD_PROCESSES": "1"})
+    settings = {"ROADSTEAD_PROCESSES": "1", "ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    server = RoadsteadServer(folder, settings)
     server.start()
     made = server.credentials
     with open_filler(server.url, made.registry_user, made.registry_token) as filler:

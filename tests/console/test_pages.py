@@ -35,6 +35,7 @@ PAGES = [
     ("policies/1", ""),
     ("access", "Who may do what"),
     ("audit", "Audit"),
+    ("vpcs", "Networks"),
     ("jobs", "Jobs"),
     ("account", "My account"),
 ]

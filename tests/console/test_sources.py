@@ -41,3 +41,21 @@ def test_what_is_built_fits() -> None:
     page = (console.FOLDER / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*\ssrc=)", page), "an inline script would not run"
     assert " style=" not in page
+
+
+def test_the_commands_that_empty_pages_teach_are_commands() -> None:
+    reference = (WEB.parent / "docs" / "reference" / "commands.md").read_text()
+    known = {
+        part.partition("`")[0]: set(re.findall(r"--[\w-]+", part)) for part in reference.split("\n## `roadstead ")[1:]
+    }
+    taught = {
+        found
+        for path in (WEB / "src").rglob("*.tsx")
+        for found in re.findall(r"""["'`]roadstead ((?:[^"'`\n]|(?<=\s)"[^"\n]*"|'[^'\n]*')+)""", path.read_text())
+    }
+    assert len(taught) > 8
+    for command in taught:
+        words = command.split()
+        name = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
+        assert name, f"there is no command roadstead {command}"
+        assert set(re.findall(r"--[\w-]+", command)) <= known[name], f"roadstead {command} has other options"

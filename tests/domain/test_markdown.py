@@ -12,7 +12,7 @@ from roadstead.domain.markdown import rendered
 @pytest.mark.parametrize(
     ("text", "html"),
     [
-        ("# Shop", "<h1>Shop</h1>\n"),
+        ("# Shop", "<h3>Shop</h3>\n"),
         ("**now** ~~then~~", "<p><strong>now</strong> <s>then</s></p>\n"),
         ("`docker pull x`", "<p><code>docker pull x</code></p>\n"),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"),

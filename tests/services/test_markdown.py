@@ -12,7 +12,7 @@ from tests.factories.calls import call
 
 async def test_text_comes_back_as_html(ctx: Context) -> None:
     answer = await call(ctx, preview_markdown, text="# Shop\n\n<script>alert(1)</script>")
-    assert answer.html.startswith("<h1>Shop</h1>")
+    assert answer.html.startswith("<h3>Shop</h3>")
     assert "<script>" not in answer.html
 
 

@@ -1,4 +1,4 @@
-// Network access: the public entry with its allowlist.
+// Network access: the public entry with its allowlist, and private links.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Tag } from "tdesign-react";
 import { useState } from "react";
@@ -12,6 +12,7 @@ import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
+import { PrivateLinks } from "./links";
 
 type Row = Schemas["SecurityPolicy"];
 
@@ -19,9 +20,7 @@ const STATES: Record<string, { text: Text; theme: "success" | "default" | "prima
   Opened: { text: "Open", theme: "success" },
   Closed: { text: "Closed", theme: "default" },
   Opening: { text: "Opening", theme: "primary" },
-  Closing: { text: "Closing", theme: "primary" },
-  OpenedFailed: { text: "Could not be opened", theme: "danger" },
-  ClosedFailed: { text: "Could not be closed", theme: "danger" },
+  Deleting: { text: "Closing", theme: "primary" },
 };
 const everybody = (cidr: string): boolean => /\/0$/.test(cidr.trim());
 
@@ -30,6 +29,8 @@ export default function Networks() {
   return (
     <Page title={t("Network access")} lead={t("From where the instance can be reached. Whoever is not let in here gets no further, whatever credential they have.")}>
       <PublicEntry key={instance.RegistryId} />
+      <h2 className="section-title">{t("Private links")}</h2>
+      <PrivateLinks />
     </Page>
   );
 }
@@ -65,7 +66,7 @@ function PublicEntry() {
       >
         {(entry.error ?? switching.error) && <ProblemBox error={entry.error ?? switching.error} />}
         {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("Open to the addresses of the allowlist and to nobody else. Clients on this machine are always let in.") : t("Closed: only clients on this machine are let in.")}</span></p>}
-        {entry.data?.Reason && <p>{entry.data.Reason}</p>}
+        {entry.data?.Reason && <Alert theme="warning" message={entry.data.Reason} />}
       </Card>
       <ResourceTable<Row>
         name={t("Allowlist")}

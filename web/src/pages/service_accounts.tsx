@@ -80,7 +80,7 @@ export default function ServiceAccounts() {
         empty={{
           title: t("There is no service account yet"),
           text: t("Create one for each build server or cluster, so that it may do only what it needs:"),
-          commands: ["roadstead service-account create builder --permit library:push,pull"],
+          commands: ["roadstead serviceaccount create builder --may library:push,pull"],
           action: create,
         }}
       />

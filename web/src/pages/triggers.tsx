@@ -81,7 +81,7 @@ export default function Triggers() {
         empty={{
           title: t("There is no trigger yet"),
           text: t("Have your deployment told of each new image. On the command line:"),
-          commands: ["roadstead trigger create deploy --to https://deploy.example.com/push --on pushImage --repositories 'shop/*:release-*'"],
+          commands: ["roadstead trigger create deploy --url https://deploy.example.com/push --on pushImage --when 'shop/*:release-*'"],
           action: create,
         }}
       />

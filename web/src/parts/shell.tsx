@@ -47,6 +47,7 @@ const EVERYWHERE: { title: Text; entries: Entry[] }[] = [
     title: "Operation",
     entries: [
       { text: "Instances", to: "/instances", icon: <ServerIcon /> },
+      { text: "Networks", to: "/vpcs", icon: <InternetIcon /> },
       { text: "Audit", to: "/audit", icon: <ViewListIcon /> },
       { text: "Jobs", to: "/jobs", icon: <TaskIcon /> },
     ],

@@ -13,7 +13,6 @@ export const fieldNames = {
   Name: ["Name", "名称"],
   Permissions: ["What it may do", "权限"],
   Duration: ["Valid for days", "有效天数"],
-  CidrBlock: ["Address or network", "地址或网段"],
   Remark: ["Remark", "备注"],
   ConsoleLogin: ["May sign in to the console", "允许登录控制台"],
   UseApi: ["Make an API key", "创建 API 密钥"],
@@ -22,4 +21,10 @@ export const fieldNames = {
   PolicyName: ["Name", "名称"],
   PolicyDocument: ["Document in CAM form", "策略内容（CAM 格式）"],
   SetAsDefault: ["In force at once", "立即生效"],
+  VpcId: ["Network", "私有网络"],
+  SubnetId: ["Subnet", "子网"],
+  VpcName: ["Name", "名称"],
+  CidrBlocks: ["Addresses of its clients, one CIDR a line", "客户端网段，每行一个"],
+  CidrBlock: ["Address or network", "地址或网段"],
+  Interface: ["Network interface", "网卡"],
 } as const satisfies Record<string, readonly [string, string]>;

@@ -28,4 +28,9 @@ export const helps: Record<string, string> = {
   "CreatePolicy.Description": "策略用途，最多 300 个字符。",
   PolicyDocument: "CAM 格式的 JSON 策略。",
   SetAsDefault: "是否立即生效。",
+  VpcId: "要接入的私有网络。",
+  SubnetId: "链路占用其中一个地址的子网。",
+  VpcName: "便于识别的名称，最多 60 个字符。",
+  CidrBlocks: "客户端所在的 IPv4 或 IPv6 网段，不能与其他网络重叠。",
+  Interface: "本机位于该子网的网卡名称。",
 };

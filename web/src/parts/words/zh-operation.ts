@@ -87,7 +87,6 @@ export const operation = {
   "Region": "地域",
   "Storage": "存储",
   "Registry": "实例",
-  "Network": "网络",
   "Content": "内容",
   "There is no instance that you may see": "没有您可以查看的实例",
   "{name} is protected against deletion": "{name} 已开启删除保护",

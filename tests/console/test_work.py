@@ -1,0 +1,375 @@
+"""What people do at the console, each in both languages, against a registry that really serves."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.console.browser import Person, person
+from tests.console.filling import open_filler
+from tests.servers.roadstead import RoadsteadServer
+
+pytestmark = pytest.mark.xdist_group("console-work")
+
+SHOP = "i/default/repositories/library/shop/frontend"
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def owner(request: pytest.FixtureRequest, browser: Browser, registry: RoadsteadServer) -> Iterator[Person]:
+    """The owner, who reads English or Chinese."""
+    with person(browser, registry, request.param, viewport={"width": 1280, "height": 900}) as opened:
+        opened.sign_in()
+        yield opened
+
+
+@pytest.fixture
+def fresh() -> str:
+    """A name that nothing has yet."""
+    return f"new-{uuid.uuid4().hex[:8]}"
+
+
+def pushed(registry: RoadsteadServer, repository: str, *tags: str) -> None:
+    made = registry.credentials
+    with open_filler(registry.url, made.registry_user, made.registry_token) as filler:
+        for tag in tags:
+            filler.image(repository, tag, seed=f"{repository}:{tag}")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_somebody_signs_in_and_out(browser: Browser, registry: RoadsteadServer, language: str) -> None:
+    made = registry.credentials
+    with person(browser, registry, language) as somebody:
+        somebody.open("i/default/namespaces", "Roadstead")
+        somebody.fill(somebody.say("Account name or number"), made.user_name)
+        somebody.fill(somebody.say("Password"), "wrong")
+        somebody.press("Sign in")
+        problem = somebody.page.get_by_role("alert")
+        expect(problem).to_contain_text("AuthFailure")
+        expect(problem).to_contain_text(somebody.say("Request"))
+        somebody.fill(somebody.say("Password"), made.password)
+        somebody.press("Sign in")
+        # Where one wanted to go before.
+        somebody.page.get_by_role("heading", name=somebody.say("Namespaces"), level=1).wait_for()
+        somebody.page.locator(".account summary").click()
+        somebody.press("Sign out")
+        somebody.page.get_by_label(somebody.say("Account name or number")).wait_for()
+
+
+def test_a_namespace_is_made_changed_and_deleted(owner: Person, fresh: str) -> None:
+    owner.open("i/default/namespaces")
+    owner.press("New namespace")
+    owner.press("Create")
+    owner.sees(owner.say("This is needed"))
+    namespace = owner.page.locator('[data-field="NamespaceName"] input')
+    namespace.fill(fresh)
+    owner.press("Create")
+    row = owner.page.get_by_role("row").filter(has_text=fresh)
+    row.wait_for()
+    row.get_by_role("button", name=owner.say("Edit")).click()
+    owner.page.get_by_role("switch").first.click()
+    owner.press("Save")
+    expect(row).to_contain_text(owner.say("Public"))
+    row.get_by_role("button", name=owner.say("Delete")).click()
+    owner.press("Delete")
+    expect(row).to_have_count(0)
+
+
+def test_what_the_server_refuses_is_explained(owner: Person) -> None:
+    owner.open("i/default/namespaces")
+    owner.press("New namespace")
+    owner.page.locator('[data-field="NamespaceName"] input').fill("library")
+    owner.press("Create")
+    problem = owner.page.locator("dialog[open] .problem")
+    problem.wait_for()
+    expect(problem).to_contain_text("library")
+    expect(problem).to_contain_text(owner.say("Request"))
+    assert re.search(r"[0-9a-f]{16}", problem.inner_text())
+    owner.press("Cancel")
+
+
+def test_tags_are_searched_opened_and_the_list_has_an_address(owner: Person) -> None:
+    owner.open(SHOP)
+    owner.page.keyboard.press("/")
+    owner.page.keyboard.type("1.18")
+    expect(owner.page.get_by_role("row")).to_have_count(3)
+    assert "q=1.18" in owner.page.url
+    # Somebody who gets the address sees the same.
+    owner.page.reload()
+    expect(owner.page.get_by_role("row")).to_have_count(3)
+    owner.page.locator("tbody tr").first.focus()
+    owner.page.keyboard.press("ArrowDown")
+    owner.page.keyboard.press("Enter")
+    owner.page.get_by_role("heading", name="shop/frontend:1.18.1", level=1).wait_for()
+    owner.sees("COPY dist ./dist")
+
+
+def test_an_index_shows_its_images_and_what_is_attached(owner: Person) -> None:
+    owner.open(f"{SHOP}?image=2.0.0")
+    owner.sees("COPY dist ./dist")
+    owner.page.get_by_role("combobox", name=owner.say("Platform")).select_option("linux/arm64")
+    owner.page.wait_for_url("**platform=linux*")
+    owner.page.get_by_role("tab", name=owner.say("Images of the index")).click()
+    expect(owner.page.locator("tbody tr")).to_have_count(2)
+    owner.page.get_by_role("tab", name=owner.say("Signatures and attachments")).click()
+    owner.sees("application/spdx+json")
+
+
+def test_pull_commands_are_ready_to_be_copied(owner: Person) -> None:
+    owner.open(f"{SHOP}?image=1.19.0&tab=pull")
+    host = owner.server.address
+    for client, command in {
+        "docker": f"docker pull {host}/library/shop/frontend:1.19.0",
+        "podman": f"podman pull --tls-verify=false {host}/library/shop/frontend:1.19.0",
+        "containerd": f"ctr images pull --plain-http --user USERNAME:PASSWORD {host}/library/shop/frontend:1.19.0",
+        "Kubernetes": f"image: {host}/library/shop/frontend:1.19.0",
+    }.items():
+        owner.page.get_by_role("tab", name=client).click()
+        owner.sees(command)
+
+
+def test_a_description_is_written_with_a_preview_that_cannot_harm(owner: Person) -> None:
+    owner.open(f"{SHOP}?tab=about")
+    owner.press("Edit")
+    owner.page.locator("textarea").fill(
+        "# The shop\n\n**fast** <img src=x onerror=alert(1)> [docs](https://example.com)"
+    )
+    preview = owner.page.locator("form .markdown")
+    expect(preview.locator("strong")).to_have_text("fast")
+    assert preview.locator("img").count() == 0
+    owner.press("Save")
+    expect(owner.page.locator(".markdown h3")).to_have_text("The shop")
+    assert "nofollow" in (owner.page.locator(".markdown a").get_attribute("rel") or "")
+
+
+def test_what_goes_is_said_before_it_goes(owner: Person, fresh: str) -> None:
+    repository = f"library/{fresh}"
+    pushed(owner.server, repository, "1", "2")
+    owner.ask(
+        "DuplicateImage",
+        RegistryId=registry_id(owner),
+        SourceNamespace="library",
+        SourceRepo=fresh,
+        SourceReference="1",
+        DestinationTag="also-1",
+    )
+    owner.open(f"i/default/repositories/{repository}")
+    row = owner.page.get_by_role("row").filter(has=owner.page.get_by_role("link", name="also-1"))
+    row.get_by_role("button", name=owner.say("Delete")).click()
+    owner.page.get_by_label(owner.say("The image, with all {count} tags that stand for it", count=2)).check()
+    tags = owner.page.locator("dialog .tag-list li")
+    expect(tags).to_have_text(["1", "also-1"])
+    owner.press("Delete")
+    expect(owner.page.locator("tbody tr")).to_have_count(1)
+    owner.press("Delete")
+    owner.sees(owner.say("Delete repository {name}?", name=repository))
+    confirm = owner.page.locator("dialog").get_by_role("button", name=owner.say("Delete"), exact=True)
+    expect(confirm).to_be_disabled()
+    owner.page.locator("dialog input").fill(repository)
+    confirm.click()
+    owner.page.get_by_role("heading", name=owner.say("Image repositories"), level=1).wait_for()
+
+
+def registry_id(owner: Person) -> str:
+    listed = owner.ask("DescribeInstances")
+    return str(listed["Registries"][0]["RegistryId"])
+
+
+def test_a_push_appears_without_loading_the_page_again(owner: Person, fresh: str) -> None:
+    owner.open("i/default/events")
+    pushed(owner.server, f"library/{fresh}", "1")
+    owner.sees(f"library/{fresh}:1")
+
+
+def test_a_credential_is_shown_once_and_opens_the_registry(owner: Person, fresh: str) -> None:
+    owner.open("i/default/credentials")
+    owner.press("New credential")
+    owner.page.locator('[data-field="Desc"] input').fill(fresh)
+    owner.press("Create")
+    lines = owner.page.locator("dialog .command pre")
+    expect(lines).to_have_count(3)
+    name, password = (lines.nth(place).inner_text().strip() for place in (0, 1))
+    with owner.page.expect_download() as saved:
+        owner.press("Download")
+    assert saved.value.suggested_filename == f"{fresh}.txt"
+    owner.press("Done")
+    url = f"{owner.server.url}/v2/"
+    assert httpx2.get(url, auth=(name, password)).status_code == 200
+    row = owner.page.get_by_role("row").filter(has_text=fresh)
+    row.get_by_role("switch").click()
+    expect(row.get_by_role("switch")).to_have_attribute("aria-checked", "false")
+    assert httpx2.get(url, auth=(name, password)).status_code == 401
+    row.get_by_role("button", name=owner.say("Delete")).click()
+    owner.press("Delete")
+    expect(row).to_have_count(0)
+
+
+def test_a_login_for_an_hour_counts_down(owner: Person) -> None:
+    owner.open("i/default/credentials")
+    owner.press("Login for one hour")
+    expect(owner.page.get_by_role("timer")).to_have_text(re.compile(r"\b5\d:\d\d"))
+    owner.press("Done")
+
+
+def test_an_instance_is_made_in_steps_that_can_be_watched(owner: Person, fresh: str) -> None:
+    owner.open("instances")
+    owner.press("New instance")
+    owner.page.locator('[data-field="RegistryName"] input').fill(fresh)
+    owner.press("Create")
+    owner.press("Open the instance")
+    owner.page.get_by_role("heading", name=fresh, level=1).wait_for()
+    owner.page.get_by_role("combobox", name=owner.say("Instance")).select_option("default")
+    owner.page.get_by_role("heading", name="default", level=1).wait_for()
+    owner.open("instances")
+    owner.page.get_by_role("row").filter(has_text=fresh).get_by_role("button", name=owner.say("Delete")).click()
+    owner.page.locator("dialog input").fill(fresh)
+    owner.press("Delete")
+    owner.sees(owner.say("The instance is deleted."))
+
+
+class _Accepting(BaseHTTPRequestHandler):
+    """Accepts whatever is posted."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is said of it."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    """The address of somebody who accepts what is posted."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Accepting) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_address[1]}/deploy"
+        listening.shutdown()
+        thread.join()
+
+
+def test_a_trigger_is_tried_out_made_and_its_deliveries_are_seen(owner: Person, fresh: str, receiver: str) -> None:
+    owner.open("i/default/triggers")
+    owner.press("New trigger")
+    window = owner.page.locator("dialog")
+    window.get_by_label(owner.say("Name"), exact=True).fill(fresh)
+    window.get_by_label(re.compile(re.escape(owner.say("Repositories and tags")))).fill("shop/*:1.18*")
+    tester = window.locator(".pattern-tester")
+    expect(tester).to_contain_text("library/shop/frontend")
+    expect(tester).to_contain_text("1.18.0 1.18.1")
+    window.get_by_label(owner.say("Address to post to")).fill(receiver)
+    owner.press("Post a sample")
+    owner.sees(owner.say("The address has accepted a sample"))
+    owner.press("Create")
+    owner.page.get_by_role("link", name=fresh).wait_for()
+    pushed(owner.server, "library/shop/frontend", "1.18.0")
+    owner.page.get_by_role("link", name=fresh).click()
+    owner.page.locator("tbody").get_by_text(owner.say("Delivered")).first.wait_for()
+    owner.page.locator("tbody tr").first.get_by_role("button").first.click()
+    owner.sees(owner.say("Attempt {count}", count=1))
+    owner.page.keyboard.press("Escape")
+    owner.press("Send again")
+    owner.sees(owner.say("{count} deliveries are on their way again", count=1))
+
+
+def test_a_user_gets_a_policy_and_it_is_said_what_the_user_may_do(owner: Person, fresh: str) -> None:
+    owner.open("users")
+    owner.press("New user")
+    owner.page.locator('[data-field="Name"] input').fill(fresh)
+    owner.press("Create")
+    owner.sees(owner.say("What is secret here is shown this once."))
+    password = owner.page.locator("dialog .command pre").first.inner_text().strip()
+    owner.press("Give it a policy")
+    owner.page.get_by_label(owner.say("Give a policy")).select_option(index=3)
+    owner.page.locator("tbody tr").first.wait_for()
+    uin = next(each["Uin"] for each in owner.ask("ListUsers", Limit=500)["Data"] if each["Name"] == fresh)
+    owner.open(f"access?who={uin}&on=library/shop/frontend")
+    asked = owner.page.get_by_text("tcr:PullRepository", exact=True)
+    verdict = owner.page.locator(".verdicts summary").filter(has=asked)
+    expect(verdict).to_contain_text(owner.say("may"))
+    browser = owner.context.browser
+    assert browser is not None
+    with person(browser, owner.server, owner.language) as newcomer:
+        newcomer.sign_in(fresh, password)
+        newcomer.open("audit")
+        problem = newcomer.page.locator(".problem").first
+        expect(problem).to_contain_text(newcomer.say("Gate: policy"))
+        expect(problem).to_contain_text("cloudaudit:LookUpEvents")
+
+
+def test_groups_and_policies_are_written(owner: Person, fresh: str) -> None:
+    owner.open("groups")
+    owner.press("New group")
+    owner.page.locator('[data-field="GroupName"] input').fill(fresh)
+    owner.press("Create")
+    owner.page.get_by_role("link", name=fresh).wait_for()
+    owner.open("policies")
+    owner.press("New policy")
+    owner.press("Push and pull in one namespace")
+    owner.page.locator('[data-field="PolicyName"] input').fill(fresh)
+    owner.press("Create")
+    owner.page.get_by_role("heading", name=fresh, level=1).wait_for()
+    owner.sees('"tcr:PushRepository"')
+    owner.page.get_by_role("tab", name=owner.say("Versions")).click()
+    owner.sees(owner.say("in force"))
+
+
+def test_the_network_is_opened_and_an_address_is_allowed(owner: Person) -> None:
+    owner.open("i/default/networks")
+    owner.press("Allow an address")
+    owner.page.locator('[data-field="CidrBlock"] input').fill("0.0.0.0/0")
+    owner.page.locator("dialog .t-alert").wait_for()
+    owner.page.locator('[data-field="CidrBlock"] input').fill("192.0.2.0/24")
+    owner.press("Allow")
+    row = owner.page.get_by_role("row").filter(has_text="192.0.2.0/24")
+    row.get_by_role("button", name=owner.say("Delete")).click()
+    owner.press("Delete")
+    expect(row).to_have_count(0)
+
+
+def test_a_service_account_is_made(owner: Person, fresh: str) -> None:
+    owner.open("i/default/service-accounts")
+    owner.press("New service account")
+    owner.page.locator('[data-field="Name"] input').fill(fresh)
+    owner.press("Create")
+    owner.sees(f"tcr${fresh}")
+    owner.press("Done")
+    row = owner.page.get_by_role("row").filter(has_text=fresh)
+    expect(row).to_contain_text(owner.say("Pull images"))
+
+
+def test_what_was_refused_is_found_in_the_audit(owner: Person) -> None:
+    assert httpx2.get(f"{owner.server.url}/v2/library/shop/frontend/tags/list").status_code == 401
+    owner.open("audit?outcome=refused")
+    row = owner.page.locator("tbody tr").first
+    row.wait_for()
+    row.get_by_role("button").click()
+    owner.page.locator("dialog .link").click()
+    owner.sees(owner.say("What helps:"))
+
+
+def test_language_theme_and_keys_go_with_the_person(owner: Person) -> None:
+    owner.open("i/default/overview")
+    other = "中文" if owner.language == "en" else "English"
+    owner.page.get_by_role("button", name=other).click()
+    expected = "命名空间" if owner.language == "en" else "Namespaces"
+    owner.page.get_by_role("link", name=expected).first.wait_for()
+    owner.page.get_by_role("button", name="English" if owner.language == "en" else "中文").click()
+    owner.page.get_by_role("link", name=owner.say("Namespaces")).first.wait_for()
+    owner.press("Dark")
+    assert owner.page.locator("html").get_attribute("theme-mode") == "dark"
+    owner.press("Light")
+    owner.page.keyboard.press("Control+k")
+    owner.page.get_by_role("combobox", name=owner.say("A page or a repository")).fill("orders")
+    owner.page.get_by_role("option", name="library/shop/orders").wait_for()
+    owner.page.keyboard.press("Enter")
+    owner.page.get_by_role("heading", name="library/shop/orders", level=1).wait_for()
