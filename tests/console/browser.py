@@ -46,7 +46,8 @@ class Person:
         self.context: BrowserContext = browser.new_context(
             base_url=server.url, locale=LANGUAGES[language], reduced_motion="reduce", **options
         )
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(20_000)
+        expect.set_options(timeout=20_000)
         self.page: Page = self.context.new_page()
         # What the browser itself complains of: scripts that fail, and what the security policy has stopped.
         self.complaints: list[str] = []
@@ -92,7 +93,9 @@ class Person:
         """The button of that name, in the uppermost window, was pressed."""
         dialogs = self.page.locator("dialog[open]")
         within = dialogs.last if dialogs.count() else self.page
-        within.get_by_role("button", name=self.say(text, **values), exact=True).first.click()
+        # What is no text of the console, such as a file's name, is the same in both.
+        name = self.say(text, **values) if self.language == "en" or text in _chinese() else text
+        within.get_by_role("button", name=name, exact=True).first.click()
 
     def fill(self, label: str, text: str) -> None:
         """The field of that label, in the uppermost window, holds the text."""

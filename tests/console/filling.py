@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx2
+import yaml
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -100,6 +103,41 @@ class Filler:
         }
         self.manifest(repository, "", document)
 
+    def chart(self, repository: str, version: str, replicas: int) -> None:
+        """The repository has a version of a Helm chart, as helm pushes it."""
+        name = repository.rpartition("/")[2]
+        about = {
+            "apiVersion": "v2",
+            "name": name,
+            "version": version,
+            "appVersion": "2.0.0",
+            "description": "The shop as it runs in our clusters",
+            "maintainers": [{"name": "Shop team"}],
+            "dependencies": [{"name": "redis", "version": "~20.1", "repository": "oci://charts.example.com/data"}],
+        }
+        files = {
+            "Chart.yaml": yaml.safe_dump(about, sort_keys=False),
+            "values.yaml": f'# How many run at once\nreplicas: {replicas}\nimage:\n  tag: "2.0.0"\n  pull: true\n',
+            "README.md": f"# {name}\n\nInstalls **the shop**.\n",
+            "templates/deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\n"
+            "metadata:\n  name: {{ .Release.Name }}\nspec:\n  replicas: {{ .Values.replicas }}\n",
+        }
+        written = io.BytesIO()
+        with tarfile.open(fileobj=written, mode="w:gz") as archive:
+            for path, text in files.items():
+                entry = tarfile.TarInfo(f"{name}/{path}")
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.blob(repository, json.dumps(about).encode(), "application/vnd.cncf.helm.config.v1+json"),
+            "layers": [
+                self.blob(repository, written.getvalue(), "application/vnd.cncf.helm.chart.content.v1.tar+gzip")
+            ],
+        }
+        self.manifest(repository, version, document)
+
     def pull(self, repository: str, reference: str) -> None:
         """The manifest has been asked for, as a pull does."""
         accept = {"accept": f"{MANIFEST}, {INDEX}"}
@@ -132,6 +170,8 @@ def fill(filler: Filler, namespace: str = "library") -> None:
     filler.attach(shop, index, "application/vnd.dev.sigstore.bundle.v0.3+json", b"{}")
     filler.image(f"{namespace}/shop/orders", "3.2.1", seed="orders")
     filler.image(f"{namespace}/tools/backup", "nightly", seed="backup")
+    filler.chart(f"{namespace}/webshop", "1.4.0", 2)
+    filler.chart(f"{namespace}/webshop", "1.5.0", 3)
     for _ in range(3):
         filler.pull(shop, "2.0.0")
     filler.pull(shop, "1.19.0")

@@ -181,6 +181,23 @@ def registry_id(owner: Person) -> str:
     return str(listed["Registries"][0]["RegistryId"])
 
 
+def test_a_chart_shows_its_values_its_files_and_what_has_changed(owner: Person) -> None:
+    owner.open("i/default/charts")
+    owner.page.get_by_role("link", name="webshop").click()
+    owner.page.get_by_role("link", name="1.5.0").click()
+    owner.sees("Installs")
+    owner.page.get_by_role("tab", name=owner.say("Values")).click()
+    owner.page.locator(".code-comment", has_text="How many run at once").wait_for()
+    owner.page.get_by_role("tab", name=owner.say("Files")).click()
+    owner.press("templates/deployment.yaml")
+    owner.page.locator(".code-template", has_text=".Values.replicas").wait_for()
+    owner.page.get_by_role("tab", name=owner.say("Install")).click()
+    owner.sees("/library/webshop --version 1.5.0")
+    owner.page.get_by_role("tab", name=owner.say("Compare")).click()
+    expect(owner.page.locator(".difference .removed", has_text="replicas: 2")).to_have_count(1)
+    expect(owner.page.locator(".difference .added", has_text="replicas: 3")).to_have_count(1)
+
+
 def test_a_push_appears_without_loading_the_page_again(owner: Person, fresh: str) -> None:
     owner.open("i/default/events")
     pushed(owner.server, f"library/{fresh}", "1")
@@ -277,6 +294,7 @@ def test_a_trigger_is_tried_out_made_and_its_deliveries_are_seen(owner: Person, 
     owner.page.locator("tbody tr").first.get_by_role("button").first.click()
     owner.sees(owner.say("Attempt {count}", count=1))
     owner.page.keyboard.press("Escape")
+    owner.page.locator("dialog").wait_for(state="detached")
     owner.press("Send again")
     owner.sees(owner.say("{count} deliveries are on their way again", count=1))
 
@@ -349,6 +367,9 @@ def test_a_service_account_is_made(owner: Person, fresh: str) -> None:
 
 def test_what_was_refused_is_found_in_the_audit(owner: Person) -> None:
     assert httpx2.get(f"{owner.server.url}/v2/library/shop/frontend/tags/list").status_code == 401
+    # Refusals are written within a second.
+    while not owner.ask("LookUpEvents", Outcome="refused", Limit=1)["Events"]:
+        owner.page.wait_for_timeout(100)
     owner.open("audit?outcome=refused")
     row = owner.page.locator("tbody tr").first
     row.wait_for()

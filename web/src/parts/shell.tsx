@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, NavLink, Outlet, useLocation, useMatch, useNavigate } from "react-router";
 import {
-  ChartBarIcon, CloudIcon, ControlPlatformIcon, FileIcon, FolderIcon, HistoryIcon, InternetIcon, KeyIcon, LayersIcon,
+  AnchorIcon, ChartBarIcon, CloudIcon, ControlPlatformIcon, FileIcon, FolderIcon, HistoryIcon, InternetIcon, KeyIcon, LayersIcon,
   ModeDarkIcon, ModeLightIcon, NotificationIcon, SecuredIcon, ServerIcon, TaskIcon, TranslateIcon, UserCircleIcon, UserIcon,
   UsergroupIcon, ViewListIcon, RelativityIcon, SearchIcon,
 } from "tdesign-icons-react";
@@ -27,6 +27,7 @@ const HERE: Entry[] = [
   { text: "Overview", to: "overview", icon: <ChartBarIcon /> },
   { text: "Namespaces", to: "namespaces", icon: <FolderIcon /> },
   { text: "Image repositories", to: "repositories", icon: <LayersIcon /> },
+  { text: "Helm charts", to: "charts", icon: <AnchorIcon /> },
   { text: "Access credentials", to: "credentials", icon: <KeyIcon /> },
   { text: "Service accounts", to: "service-accounts", icon: <ControlPlatformIcon /> },
   { text: "Network access", to: "networks", icon: <InternetIcon /> },
