@@ -366,9 +366,12 @@ def test_a_service_account_is_made(owner: Person, fresh: str) -> None:
 
 
 def test_what_was_refused_is_found_in_the_audit(owner: Person) -> None:
-    assert httpx2.get(f"{owner.server.url}/v2/library/shop/frontend/tags/list").status_code == 401
+    url = f"{owner.server.url}/v2/library/shop/frontend/tags/list"
+    assert httpx2.get(url, auth=("100000000001", "wrong")).status_code == 401
     # Refusals are written within a second.
-    while not owner.ask("LookUpEvents", Outcome="refused", Limit=1)["Events"]:
+    for _ in range(100):
+        if owner.ask("LookUpEvents", Outcome="refused", Limit=1)["Events"]:
+            break
         owner.page.wait_for_timeout(100)
     owner.open("audit?outcome=refused")
     row = owner.page.locator("tbody tr").first
