@@ -42,7 +42,7 @@ test: $(VENV)/.test  ## Install what tests need, check style and types, run all 
 	@$(BIN)/python -m tests.system.oidc
 	@$(BIN)/python web/build_console.py
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 quick: $(VENV)/.test  ## Run the tests that need no other programs
 	@$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/end_to_end --ignore tests/resilience
