@@ -35,7 +35,7 @@ export default function Overview() {
       {data && (
         <div className="numbers">
           <Figure name={t("Stored")} value={size(data.StoredBytes)} note={t("what is shared counted once")} />
-          <Figure name={t("Image repositories")} value={number(data.Repositories)} to="../repositories" />
+          <Figure name={t("Repositories")} value={number(data.Repositories)} note={t("of images and charts")} to="../repositories" />
           <Figure name={t("Tags")} value={number(data.Tags)} />
           <Figure name={t("Images")} value={number(data.Images)} />
           <Figure name={t("Namespaces")} value={number(data.Namespaces)} to="../namespaces" />

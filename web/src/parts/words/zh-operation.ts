@@ -148,4 +148,6 @@ export const operation = {
   "Chart deleted": "删除 Chart",
   "Pulls:": "拉取：",
   "lately by {names}": "最近由 {names} 拉取",
+  "Repositories": "仓库",
+  "of images and charts": "镜像与 Chart",
 } as const;
