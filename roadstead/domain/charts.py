@@ -120,10 +120,27 @@ _Loader.yaml_implicit_resolvers = {
 def read_yaml(content: bytes, what: str) -> Any:
     """What the YAML document says, without nulls; raises ChartInvalid."""
     try:
+        _check_shape(content, what)
         loaded = yaml.load(content, Loader=_Loader)  # noqa: S506  a safe loader, see above
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise ChartInvalid(f"cannot load {what}: {' '.join(str(error).split())[:300]}") from error
     return _plain(loaded, what, [0], 0)
+
+
+def _check_shape(content: bytes, what: str) -> None:
+    """Returns when the document is neither deep nor large; raises ChartInvalid.
+
+    The library calls itself for each level that it builds, in C: a hundred thousand brackets would end the process.
+    Its events come without that.
+    """
+    depth = 0
+    for count, event in enumerate(yaml.parse(content, Loader=_Loader)):
+        if isinstance(event, yaml.events.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.events.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST or count > 2 * _MOST_VALUES:
+            raise ChartInvalid(f"cannot load {what}: it holds or unfolds to more than a chart needs")
 
 
 def _plain(value: Any, what: str, count: list[int], depth: int) -> Any:

@@ -84,8 +84,15 @@ def test_yaml_that_unfolds_without_end_is_refused() -> None:
     merged = ["m0: &m0 {k: v}"] + [f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 9)}]}}" for n in range(1, 30)]
     with pytest.raises(ChartInvalid, match="unfolds"):
         read_yaml("\n".join(merged).encode(), "Chart.yaml")
+
+
+@pytest.mark.parametrize("level", ["[", "{a: ", "- ", "? ", "a: [", "!!x [", "&a ["])
+def test_yaml_too_deep_is_refused_before_it_is_built(level: str) -> None:
+    """Building it would need more of the C stack than there is, and end the process."""
     with pytest.raises(ChartInvalid):
-        read_yaml(b"[" * 5000, "Chart.yaml")
+        read_yaml(level.encode() * 100_000, "Chart.yaml")
+    with pytest.raises(ChartInvalid):
+        read_yaml(b"a: 1\nb: " + level.encode() * 31 + b"x", "Chart.yaml")
 
 
 def test_what_looks_like_a_date_is_a_text() -> None:
