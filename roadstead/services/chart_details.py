@@ -16,7 +16,9 @@ from roadstead.services.context import Context
 # Comparing takes time with the square of the lines in the worst case.
 _MOST_LINES = 3000
 _LARGEST = 256 << 10
-_NOT_COMPARED = "The file is too large, or no text, to be shown line by line.\n"
+# Lines of both versions that are compared in all, and characters of differences that one answer holds.
+_ALL_LINES, _ALL_TEXT = 200_000, 4 << 20
+_NOT_COMPARED = "This is too large, or no text, to be compared line by line.\n"
 
 
 Change = Literal["added", "removed", "changed"]
@@ -41,13 +43,17 @@ def differences(ctx: Context, old: bytes, new: bytes) -> list[Difference]:
     """What differs in Chart.yaml, values, schema and templates of two versions, by path."""
     before, after = (contents(ctx, archive, rules.is_compared) for archive in (old, new))
     paths = {path for each in (before, after) for path in each.files if rules.is_compared(path)}
-    found = []
+    found: list[Difference] = []
+    lines, told = _ALL_LINES, _ALL_TEXT
     for path in sorted(paths):
         one, other = (each.files[path].content if path in each.files else None for each in (before, after))
         if one == other:
             continue
         change: Change = "added" if one is None else "removed" if other is None else "changed"
-        found.append(Difference(path, change, _compared(path, one, other)))
+        text = _compared(path, one, other) if lines > 0 and told > 0 else _NOT_COMPARED
+        lines -= sum((content or b"").count(b"\n") + 1 for content in (one, other))
+        told -= len(text)
+        found.append(Difference(path, change, text))
     return found
 
 

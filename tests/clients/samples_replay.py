@@ -17,6 +17,7 @@ from roadstead.domain.reference import Digest
 from roadstead.services.cloud_actions import AREAS
 from roadstead.services.table import OPERATIONS
 from tests.clients import tcr_contract
+from tests.factories.charts import chart
 
 _CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Labels": {"team": "shop"}}}).encode()
 
@@ -98,6 +99,13 @@ def _images(world: World) -> None:
         "develop/app": ["stg"],
     }.items():
         world.push(repository, *tags)
+
+
+def _charts(world: World) -> None:
+    for namespace, name, version in (("mytest", "mytest", "1.0"), ("chart", "mychart", "0.1.0")):
+        world.must("CreateNamespace", NamespaceName=namespace, IsPublic=False)
+        uploaded = world.registry.post(f"/api/chartrepo/{namespace}/charts", content=chart(name, version))
+        assert uploaded.status_code == 201, uploaded.text
 
 
 def _token(world: World) -> None:
@@ -194,6 +202,8 @@ _ORDER = (
     Step("DuplicateImage"),
     Step("DeleteImage"),
     Step("DeleteRepositoryTags"),
+    Step("DescribeChartDownloadInfo", before=_charts),
+    Step("DownloadHelmChart"),
     Step("CreateInstanceToken", 0),
     Step("CreateInstanceToken", 1),
     Step("DescribeInstanceToken"),
