@@ -103,9 +103,15 @@ def _images(world: World) -> None:
 
 def _charts(world: World) -> None:
     for namespace, name, version in (("mytest", "mytest", "1.0"), ("chart", "mychart", "0.1.0")):
-        world.must("CreateNamespace", NamespaceName=namespace, IsPublic=False)
+        # One of them a sample has made before.
+        named = {"RegistryId": world.ids["RegistryId"], "NamespaceName": namespace, "IsPublic": False}
+        world.helper.ask("CreateNamespace", named)
         uploaded = world.registry.post(f"/api/chartrepo/{namespace}/charts", content=chart(name, version))
         assert uploaded.status_code == 201, uploaded.text
+
+
+def _no_charts(world: World, _answer: dict[str, Any]) -> None:
+    world.must("DeleteHelmChart", NamespaceName="mytest", ChartName="mytest")
 
 
 def _token(world: World) -> None:
@@ -203,7 +209,7 @@ _ORDER = (
     Step("DeleteImage"),
     Step("DeleteRepositoryTags"),
     Step("DescribeChartDownloadInfo", before=_charts),
-    Step("DownloadHelmChart"),
+    Step("DownloadHelmChart", after=_no_charts),
     Step("CreateInstanceToken", 0),
     Step("CreateInstanceToken", 1),
     Step("DescribeInstanceToken"),
