@@ -127,7 +127,6 @@ def test_these_are_all_commands() -> None:
         "domain": "add list delete",
         "rate": "show set",
         "events": "list",
-        "chart": "list versions show files diff delete",
         "trigger": "create list show modify enable disable delete test log send-again",
     }
     leaves = {
