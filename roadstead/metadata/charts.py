@@ -272,56 +272,56 @@ async def charts_page(
 
     The newest is the highest that is no pre-release, or else the highest.
     """
-    newest, other = chart_versions.alias("newest"), chart_versions.alias("other")
-    mine = (
-        sa.select(other.c.tag).where(other.c.repository_id == repositories.c.id).order_by(other.c.precedence.desc())
-    )
-    # Two look-ups, because no index gives what both would have to be sorted by.
-    best = sa.func.coalesce(
-        *(
-            each.limit(1).correlate(repositories).scalar_subquery()
-            for each in (mine.where(sa.not_(other.c.prerelease)), mine)
-        )
-    )
-    counted = (
-        sa.select(sa.func.count())
-        .where(other.c.repository_id == repositories.c.id)
-        .correlate(repositories)
-        .scalar_subquery()
-    )
-    r = repositories.c
-    rows = await tx.all(
-        sa.select(
-            r.name,
-            namespaces.c.public,
-            counted,
-            r.created_at,
-            r.updated_at,
-            r.pulls,
-            *(newest.c[name] for name in _FIELDS),
-        )
+    newest, r = chart_versions.alias("newest"), repositories.c
+    columns = (r.name, namespaces.c.public, _versions(), r.created_at, r.updated_at, r.pulls)
+    statement = (
+        sa.select(*columns, *(newest.c[name] for name in _FIELDS))
         .select_from(
             repositories.join(namespaces, namespaces.c.id == r.namespace_id).join(
-                newest, sa.and_(newest.c.repository_id == r.id, newest.c.tag == best)
+                newest, sa.and_(newest.c.repository_id == r.id, newest.c.tag == _best())
             )
         )
         .where(*_meant(instance_id, namespace_id, containing, selection, folder), r.name > last)
         .order_by(r.name)
-        .limit(most)
-        .offset(skip or None)
     )
-    return [
-        ChartRow(
-            repository=row[0],
-            public=row[1],
-            versions=row[2],
-            created_at=row[3],
-            updated_at=row[4],
-            pulls=row[5],
-            newest=ChartVersion(*row[6:]),
-        )
-        for row in rows
-    ]
+    return [_chart(row) for row in await tx.all(statement.limit(most).offset(skip or None))]
+
+
+def _best() -> sa.ColumnElement[str]:
+    """Of a query of repositories: the tag of the newest version of each.
+
+    Two look-ups, because no index gives what both would have to be sorted by.
+    """
+    other = chart_versions.alias("other")
+    mine = (
+        sa.select(other.c.tag).where(other.c.repository_id == repositories.c.id).order_by(other.c.precedence.desc())
+    )
+    looked_up = (mine.where(sa.not_(other.c.prerelease)), mine)
+    return sa.func.coalesce(*(each.limit(1).correlate(repositories).scalar_subquery() for each in looked_up))
+
+
+def _versions() -> sa.ScalarSelect[int]:
+    """Of a query of repositories: how many versions each has."""
+    counted = chart_versions.alias("counted_versions")
+    return (
+        sa.select(sa.func.count())
+        .where(counted.c.repository_id == repositories.c.id)
+        .correlate(repositories)
+        .scalar_subquery()
+    )
+
+
+def _chart(row: Sequence[Any]) -> ChartRow:
+    repository, public, versions, created_at, updated_at, pulls, *newest = row
+    return ChartRow(
+        repository=repository,
+        public=public,
+        versions=versions,
+        created_at=created_at,
+        updated_at=updated_at,
+        pulls=pulls,
+        newest=ChartVersion(*newest),
+    )
 
 
 async def chart_count(
