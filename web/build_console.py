@@ -211,7 +211,7 @@ def finish(command: list[str], problem: str) -> None:
         command, cwd=WEB, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        told = "\n".join((done.stdout + done.stderr).strip().splitlines()[-40:])
+        told = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
         raise NotBuilt(f"{problem}:\n{told}")
 
 

@@ -41,6 +41,7 @@ PAGES = [
     ("access", "Who may do what"),
     ("audit", "Audit"),
     ("vpcs", "Networks"),
+    ("certificates", "Certificates"),
     ("jobs", "Jobs"),
     ("account", "My account"),
 ]

@@ -51,6 +51,7 @@ const routes = (onLanguage: () => void): RouteObject[] => [
       page("policies/:policy?", () => import("./pages/policy_documents")),
       page("access", () => import("./pages/simulation")),
       page("audit", () => import("./pages/audit")),
+      page("certificates", () => import("./pages/certificates")),
       page("vpcs", () => import("./pages/vpcs")),
       page("jobs", () => import("./pages/jobs")),
       page("account", () => import("./pages/own_account")),

@@ -12,6 +12,7 @@ import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
+import { HostNames } from "./domains";
 import { PrivateLinks } from "./links";
 
 type Row = Schemas["SecurityPolicy"];
@@ -31,6 +32,8 @@ export default function Networks() {
       <PublicEntry key={instance.RegistryId} />
       <h2 className="section-title">{t("Private links")}</h2>
       <PrivateLinks />
+      <h2 className="section-title">{t("Host names")}</h2>
+      <HostNames />
     </Page>
   );
 }

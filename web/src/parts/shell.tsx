@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, NavLink, Outlet, useLocation, useMatch, useNavigate } from "react-router";
 import {
-  AnchorIcon, ChartBarIcon, CloudIcon, ControlPlatformIcon, FileIcon, FolderIcon, HistoryIcon, InternetIcon, KeyIcon, LayersIcon,
+  AnchorIcon, CertificateIcon, ChartBarIcon, CloudIcon, ControlPlatformIcon, FileIcon, FolderIcon, HistoryIcon, InternetIcon, KeyIcon, LayersIcon,
   ModeDarkIcon, ModeLightIcon, NotificationIcon, SecuredIcon, ServerIcon, TaskIcon, TranslateIcon, UserCircleIcon, UserIcon,
   UsergroupIcon, ViewListIcon, RelativityIcon, SearchIcon,
 } from "tdesign-icons-react";
@@ -49,6 +49,7 @@ const EVERYWHERE: { title: Text; entries: Entry[] }[] = [
     entries: [
       { text: "Instances", to: "/instances", icon: <ServerIcon /> },
       { text: "Networks", to: "/vpcs", icon: <InternetIcon /> },
+      { text: "Certificates", to: "/certificates", icon: <CertificateIcon /> },
       { text: "Audit", to: "/audit", icon: <ViewListIcon /> },
       { text: "Jobs", to: "/jobs", icon: <TaskIcon /> },
     ],

@@ -27,4 +27,9 @@ export const fieldNames = {
   CidrBlocks: ["Addresses of its clients, one CIDR a line", "客户端网段，每行一个"],
   CidrBlock: ["Address or network", "地址或网段"],
   Interface: ["Network interface", "网卡"],
+  Alias: ["Name", "名称"],
+  CertificatePublicKey: ["Certificate with its chain, PEM", "证书及证书链（PEM）"],
+  CertificatePrivateKey: ["Private key, PEM", "私钥（PEM）"],
+  DomainName: ["Host name", "域名"],
+  CertificateId: ["Certificate", "证书"],
 } as const satisfies Record<string, readonly [string, string]>;

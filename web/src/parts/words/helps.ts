@@ -33,4 +33,9 @@ export const helps: Record<string, string> = {
   VpcName: "便于识别的名称，最多 60 个字符。",
   CidrBlocks: "客户端所在的 IPv4 或 IPv6 网段，不能与其他网络重叠。",
   Interface: "本机位于该子网的网卡名称。",
+  Alias: "便于识别的名称，最多 200 个字符。",
+  CertificatePublicKey: "证书及其证书链，PEM 格式。",
+  CertificatePrivateKey: "不带口令的私钥，PEM 格式。",
+  DomainName: "例如 images.example.com。",
+  CertificateId: "适用于该域名的证书。",
 };
