@@ -16,6 +16,7 @@ import typer
 
 from roadstead.cli.options import Options
 from roadstead.cli.profile import chosen
+from roadstead.cli.served import known
 from roadstead.config import Settings, load
 from roadstead.domain.identity import Caller
 from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
@@ -50,7 +51,7 @@ def configured(options: Options) -> Settings:
             f"there is no registry in {settings.folder}; name its folder with --data, start one: roadstead serve, "
             "or log in to a server: roadstead login URL"
         )
-    return settings
+    return known(settings)
 
 
 class Way(Protocol):

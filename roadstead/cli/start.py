@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadstead.cli.served import note
 from roadstead.cli.spare import spare
 from roadstead.cli.supervisor import Supervisor, bind, process_count, twin
 from roadstead.config import Settings, load
@@ -50,6 +51,7 @@ def start(data: str | None = None, listen: str | None = None, config: str | None
         async with open_context(settings) as ctx:
             made = await first_start(ctx)
             await declare(ctx)
+        note(settings, port)
         if settings.tls.on:
             from roadstead.http.certificates import Certificates
 
