@@ -62,6 +62,16 @@ def test_somebody_signs_in_and_out(browser: Browser, registry: RoadsteadServer, 
         somebody.page.get_by_label(somebody.say("Account name or number")).wait_for()
 
 
+def test_a_window_goes_on_after_a_new_login_in_another(browser: Browser, registry: RoadsteadServer) -> None:
+    with person(browser, registry, "en") as somebody:
+        somebody.sign_in()
+        somebody.open("i/default/namespaces")
+        somebody.sign_in()
+        somebody.page.get_by_role("button", name="Load again").click()
+        expect(somebody.page.locator("tbody tr").first).to_be_visible()
+        assert not somebody.page.locator(".problem").count()
+
+
 def test_a_namespace_is_made_changed_and_deleted(owner: Person, fresh: str) -> None:
     owner.open("i/default/namespaces")
     owner.press("New namespace")

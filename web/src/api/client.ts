@@ -55,7 +55,7 @@ export function call<A extends Action>(action: A, request: Request<A>, signal?: 
   return send<Answer<A>>(`/api/v1/${action}`, request, signal);
 }
 
-async function send<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+async function send<T>(path: string, body?: unknown, signal?: AbortSignal, again = true): Promise<T> {
   // The header tells the server that a page asks: a browser would otherwise open its own window for a key.
   const headers: Record<string, string> = { "X-Requested-With": "console" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -70,6 +70,10 @@ async function send<T>(path: string, body?: unknown, signal?: AbortSignal): Prom
   }
   if (answer.ok) return (await answer.json()) as T;
   const problem = await read(answer);
+  // Somebody has signed in anew in another window: this one only needs that login's token.
+  if (again && answer.status === 403 && problem.Gate === "credential" && problem.Reason?.includes("CSRF") && (await whoAmI())) {
+    return send<T>(path, body, signal, false);
+  }
   if (answer.status === 401 && !path.endsWith("/login")) signedOut.forEach((listener) => listener());
   throw new ApiProblem(problem);
 }
