@@ -17,6 +17,7 @@ from roadstead.domain.reference import Digest
 from roadstead.services.cloud_actions import AREAS
 from roadstead.services.table import OPERATIONS
 from tests.clients import tcr_contract
+from tests.factories.certificates import own_certificate
 from tests.factories.charts import chart
 
 _CONFIG = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Labels": {"team": "shop"}}}).encode()
@@ -146,6 +147,17 @@ def _vpcs(world: World) -> None:
     world.must("ManageInternalEndpoint", Operation="Create", VpcId="vpc-9iazgkcl", SubnetId="subnet-linked")
 
 
+def _certificate(world: World) -> None:
+    made = own_certificate("test.com")
+    pair = {
+        "CertificatePublicKey": made.chain.decode(),
+        "CertificatePrivateKey": made.key.decode(),
+    }
+    code, answer = world.helper.ask("UploadCertificate", pair)
+    assert code == "", (code, answer)
+    world.ids["CertificateId"] = answer["CertificateId"]
+
+
 def _linked(world: World) -> dict[str, Any]:
     return {"InstanceId": world.ids["RegistryId"]}
 
@@ -230,6 +242,9 @@ _ORDER = (
     Step("CreateInternalEndpointDns", changes=_linked),
     Step("DescribeInternalEndpointDnsStatus", changes=_linked_ones),
     Step("DeleteInternalEndpointDns", changes=_linked),
+    Step("CreateInstanceCustomizedDomain", before=_certificate),
+    Step("DescribeInstanceCustomizedDomain"),
+    Step("DeleteInstanceCustomizedDomain"),
     Step("CreateWebhookTrigger", after=_triggered),
     Step("ModifyWebhookTrigger", changes=_the_trigger),
     Step("DescribeWebhookTrigger"),

@@ -32,6 +32,7 @@ from roadstead.metadata.schema.content import (
     upload_parts,
     uploads,
 )
+from roadstead.metadata.schema.networks import link_addresses, private_links, subnets, vpcs
 from roadstead.services import gc, images, layers, storage
 from roadstead.services.access import Asker
 from roadstead.services.accounts import first_start, local_owner
@@ -56,6 +57,9 @@ CONTENT_TABLES = (
     uploads,
     upload_parts,
 )
+
+
+_NETWORK_TABLES = (link_addresses, private_links, subnets, vpcs)
 
 
 @dataclass(frozen=True)
@@ -142,9 +146,9 @@ class Shop:
         return [found async for found in storage.check(self.ctx, storage.Progress(), quarantine=quarantine)]
 
     async def clear(self) -> None:
-        """Every row of contents is gone, whatever it held."""
+        """Every row of contents is gone, whatever it held, and so are private networks with their links."""
         async with self.ctx.database.write(durable=False) as tx:
-            for table in reversed(CONTENT_TABLES):
+            for table in (*_NETWORK_TABLES, *reversed(CONTENT_TABLES)):
                 await tx.run(sa.delete(table))
 
     async def rows(self) -> Mapping[str, int]:
