@@ -299,8 +299,9 @@ async def test_a_refusal_names_the_entry_and_the_address_and_is_audited_in_sum(
         assert (error["detail"]["entry"], error["detail"]["address"]) == (named, "10.50.2.2")
         async with asyncio.timeout(30):
             # Of each process the first few of a second have an entry, and the last of these stands for the rest.
-            while not any(each.get("more") for each in await entries(registry, owner, named)):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+            while not any(each.get("more") for each in await entries(registry, owner, named)):
+                await asyncio.to_thread(subprocess.check_output, asking)
+                await asyncio.sleep(1)
 
 
 async def entries(registry: Registry, owner: Context, entry: str) -> list[dict[str, Any]]:
