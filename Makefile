@@ -40,7 +40,7 @@ test: $(VENV)/.test  ## Install what tests need, check style and types, run all 
 	@sh tests/system/install.sh
 	@$(BIN)/python -m tests.system.helm
 	@$(BIN)/python -m tests.system.oidc
-	@$(BIN)/python web/build_console.py
+	@ROADSTEAD_CONSOLE=1 $(BIN)/python web/build_console.py
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 

@@ -334,6 +334,20 @@ def test_a_user_gets_a_policy_and_it_is_said_what_the_user_may_do(owner: Person,
         expect(problem).to_contain_text("cloudaudit:LookUpEvents")
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_who_may_do_what_is_told_before_any_instance_was_opened(
+    browser: Browser, registry: RoadsteadServer, language: str
+) -> None:
+    with person(browser, registry, language) as newcomer:
+        newcomer.sign_in()
+        newcomer.open("access")
+        expect(newcomer.page.locator("#content").get_by_label(newcomer.say("Instance"))).to_have_value("default")
+        expect(newcomer.page.locator(".verdicts summary").first).to_contain_text(newcomer.say("may"))
+        # The menu leads to the instance too.
+        newcomer.page.get_by_role("link", name=newcomer.say("Image repositories")).click()
+        newcomer.page.get_by_role("link", name="library/shop/frontend").wait_for()
+
+
 def test_groups_and_policies_are_written(owner: Person, fresh: str) -> None:
     owner.open("groups")
     owner.press("New group")

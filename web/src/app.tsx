@@ -1,10 +1,10 @@
 // Every page with its address. Pages load when they are first opened.
-import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { ConfigProvider } from "tdesign-react";
 import { useEffect, useMemo, useState, type ComponentType } from "react";
 import { createBrowserRouter, Navigate, RouterProvider, useRouteError, type RouteObject } from "react-router";
 import { ApiProblem } from "./api/client";
-import { InstancePlace, lastInstance } from "./parts/instance";
+import { InstancePlace, useLastInstance } from "./parts/instance";
 import { ProblemBox } from "./parts/problem";
 import { Session } from "./parts/session";
 import { Shell } from "./parts/shell";
@@ -81,15 +81,7 @@ export function App() {
 
 /** Where one comes in: the instance looked at last, or the one that this host name means. */
 function Home() {
-  const found = useQuery({
-    queryKey: ["home"],
-    queryFn: async () => {
-      const told = (await (await fetch("/api/v1/")).json()) as { Instance: { Name: string } };
-      return told.Instance.Name;
-    },
-    enabled: !lastInstance(),
-  });
-  const name = lastInstance() || found.data;
+  const name = useLastInstance();
   return name ? <Navigate to={`/i/${name}/overview`} replace /> : <p className="muted" aria-busy="true">{t("Loading")}</p>;
 }
 

@@ -7,7 +7,7 @@ import { call } from "../api/client";
 import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
-import { lastInstance, instanceNamed } from "../parts/instance";
+import { instanceNamed, useInstanceNames, useLastInstance } from "../parts/instance";
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { useMe } from "../parts/session";
@@ -34,7 +34,9 @@ export default function Simulation() {
   const me = useMe();
   const [typed, setTyped] = useState(address.get("on") ?? "library/my-image");
   const on = address.get("on") ?? "library/my-image";
-  const instance = address.get("instance") ?? lastInstance();
+  const last = useLastInstance();
+  const instance = address.get("instance") ?? last;
+  const instances = useInstanceNames(instance);
   const registry = useQuery({ queryKey: ["instance", instance], queryFn: () => instanceNamed(instance), enabled: Boolean(instance) });
   const policy = useQuery({ queryKey: ["policy", Number(document)], queryFn: () => call("GetPolicy", { PolicyId: Number(document) }), enabled: Boolean(document) });
   const subject = document
@@ -63,14 +65,20 @@ export default function Simulation() {
           </label>
         )}
         <label className="filter">
+          {t("Instance")}{" "}
+          <select className="select" value={instance} onChange={(event) => change({ instance: event.target.value })}>
+            {instances.map((name) => <option key={name}>{name}</option>)}
+          </select>
+        </label>
+        <label className="filter">
           {t("Repository")} <input className="plain" value={typed} onChange={(event) => setTyped(event.target.value)} spellCheck={false} />
         </label>
         <Button type="submit" theme="primary">{t("Ask")}</Button>
-        <span className="muted">{t("Instance {name}", { name: instance })}</span>
       </form>
       {(registry.error ?? policy.error) && <ProblemBox error={registry.error ?? policy.error} />}
+      {registry.data === null && <p className="muted">{t("There is no instance {name} that you may see", { name: instance })}</p>}
       <Card>
-        <ul className="verdicts">
+        <ul className="verdicts" aria-busy={!id && !registry.isFetched}>
           {id && subject && ACTIONS.map((each) => (
             <Verdict key={each.action} action={each.action} text={each.text} resource={each.action.endsWith("InstanceToken") ? `instance/${id}` : each.action.endsWith("Trigger") ? `repository/${id}/${on.split("/")[0]}` : `repository/${id}/${on}`} subject={subject} />
           ))}

@@ -12,7 +12,20 @@ export type Instance = Schemas["RegistryInfo"];
 const Here = createContext<Instance | null>(null);
 const KEPT = "roadstead.instance";
 
-export const lastInstance = (): string => localStorage.getItem(KEPT) ?? "";
+/** The instance looked at last; for whoever has looked at none, the one that this host name means. Empty until it is known. */
+export function useLastInstance(): string {
+  const kept = localStorage.getItem(KEPT) ?? "";
+  const found = useQuery({
+    queryKey: ["instance of this host"],
+    queryFn: async () => {
+      const told = (await (await fetch("/api/v1/")).json()) as { Instance: { Name: string } };
+      return told.Instance.Name;
+    },
+    enabled: !kept,
+    staleTime: Infinity,
+  });
+  return kept || (found.data ?? "");
+}
 
 export function useInstance(): Instance {
   const found = useContext(Here);
@@ -30,6 +43,13 @@ export function domainOf(instance: Instance): string {
 export async function instanceNamed(name: string): Promise<Instance | null> {
   const found = await call("DescribeInstances", { Filters: [{ Name: "RegistryName", Values: [name] }], AllRegion: true });
   return found.Registries.find((each) => each.RegistryName === name) ?? null;
+}
+
+/** Names of the instances to choose from, the one that is shown among them whether it may be seen or not. */
+export function useInstanceNames(shown: string): string[] {
+  const found = useQuery({ queryKey: ["instances"], queryFn: () => call("DescribeInstances", { AllRegion: true, Limit: 100 }), staleTime: 10_000 });
+  const names = found.data?.Registries.map((each) => each.RegistryName) ?? [];
+  return shown && !names.includes(shown) ? [shown, ...names] : names;
 }
 
 export function InstancePlace() {

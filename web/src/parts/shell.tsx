@@ -1,5 +1,4 @@
 // The frame around every page: the menu, the instance that is looked at, language, theme and account.
-import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, NavLink, Outlet, useLocation, useMatch, useNavigate } from "react-router";
 import {
@@ -7,10 +6,10 @@ import {
   ModeDarkIcon, ModeLightIcon, NotificationIcon, SecuredIcon, ServerIcon, TaskIcon, TranslateIcon, UserCircleIcon, UserIcon,
   UsergroupIcon, ViewListIcon, RelativityIcon, SearchIcon,
 } from "tdesign-icons-react";
-import { call, signOut } from "../api/client";
+import { signOut } from "../api/client";
 import icon from "../icon.svg";
 import { Button } from "./button";
-import { lastInstance } from "./instance";
+import { useInstanceNames, useLastInstance } from "./instance";
 import { useMe } from "./session";
 import { chooseTheme, currentTheme } from "./theme";
 import { Toasts } from "./toast";
@@ -60,7 +59,8 @@ export function Shell({ onLanguage }: { onLanguage: () => void }) {
   const [menu, setMenu] = useState(false);
   const [finding, setFinding] = useState(false);
   const place = useLocation();
-  const instance = useMatch("/i/:instance/*")?.params.instance ?? lastInstance();
+  const last = useLastInstance();
+  const instance = useMatch("/i/:instance/*")?.params.instance ?? last;
   useEffect(() => setMenu(false), [place.pathname]);
   useEffect(() => {
     const open = (event: KeyboardEvent) => {
@@ -141,9 +141,7 @@ function MenuPart({ title, entries, below }: { title: string; entries: Entry[]; 
 function InstanceSwitch({ shown }: { shown: string }) {
   const navigate = useNavigate();
   const rest = useMatch("/i/:instance/:page/*")?.params.page ?? "overview";
-  const found = useQuery({ queryKey: ["instances"], queryFn: () => call("DescribeInstances", { AllRegion: true, Limit: 100 }), staleTime: 10_000 });
-  const names = found.data?.Registries.map((each) => each.RegistryName) ?? [];
-  const all = shown && !names.includes(shown) ? [shown, ...names] : names;
+  const all = useInstanceNames(shown);
   return (
     <label className="instance-switch">
       <CloudIcon />
