@@ -82,8 +82,11 @@ class CommandDoor:
 def test_every_sample_of_what_is_offered_is_done(own_server: RoadsteadServer, tmp_path: Path) -> None:
     made = own_server.credentials
     wrong: list[str] = []
-    with httpx2.Client(base_url=own_server.url, auth=(made.registry_user, made.registry_token)) as registry:
-        door = CommandDoor(tccli_of(own_server, tmp_path / "home"))
+    with (
+        httpx2.Client(base_url=own_server.url, auth=(made.registry_user, made.registry_token)) as registry,
+        tccli_of(own_server, tmp_path / "home").imported() as tccli,
+    ):
+        door = CommandDoor(tccli)
         world = World(door, RawDoor(sdk_of(own_server)), registry, {"RegistryId": registry_of(own_server)})
         for step in steps():
             if step.code != "UnsupportedOperation":
