@@ -17,6 +17,9 @@ from hypothesis import Phase, settings
 from roadstead.config import Settings
 from roadstead.metadata.database import connect
 from tests.servers import containerd, dockerd, postgres, roadstead, seaweed
+from tests.statements import share_compiled
+
+share_compiled()
 
 # Explaining a failure traces every line of many more runs: it takes minutes here and hides the failure itself.
 settings.register_profile("roadstead", settings(phases=[phase for phase in Phase if phase is not Phase.explain]))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-# tccli's own entry, imported once: each line of its input is a command line, for which a fork of it runs. Most of what
-# tccli takes is spent on importing itself, which a hundred commands need not do each.
+# tccli's own entry, imported once: each line of its input is a command line, for which a fork of it runs. Most of
+# what tccli takes is spent on importing itself, which a hundred commands need not do each.
 _READY = """
 import json, os, sys, tempfile
 from tccli.loaders import Loader
@@ -74,7 +74,13 @@ class Tccli:
             code, told, complained = self.ready.run(command)
         else:
             done = subprocess.run(
-                command, env=self._environment, capture_output=True, text=True, check=False, cwd=self.home, timeout=120
+                command,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=self.home,
+                timeout=120,
             )
             code, told, complained = done.returncode, done.stdout, done.stderr
         if code != 0:

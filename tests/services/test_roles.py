@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ from roadstead.services.operations import AnyOperation, Wire, run
 from roadstead.services.secrets import random_id
 from roadstead.services.table import OPERATIONS
 from tests.factories.accounts import add_sub_account, nobody, origin, set_account_enabled, sub_caller
-from tests.services.test_table import ALWAYS, operations, prepare, request_for
+from tests.services.test_table import ALWAYS, Stock, known, operations, request_for, stock, stocked
+
+__all__ = ["known", "stock", "stocked"]
 
 Judge = Callable[[AnyOperation, Wire], bool]
 
@@ -101,24 +104,25 @@ async def in_role(ctx: Context, name: str, registry: str) -> Caller:
 
 @pytest.mark.parametrize("name", ["admin", "namespace manager"])
 @pytest.mark.parametrize("op", operations(changing=True))
-async def test_who_may_change_something_does(ctx: Context, op: AnyOperation, name: str) -> None:
-    known = await prepare(ctx)
-    request = request_for(op, known)
+async def test_who_may_change_something_does(stock: Stock, tmp_path: Path, op: AnyOperation, name: str) -> None:
+    request = request_for(op, stock.known)
     if ROLES[name].may(op, request):
-        await check(ctx, op, await in_role(ctx, name, known["registry_id"]), request, name)
+        async with stock.opened(tmp_path) as ctx:
+            await check(ctx, op, await in_role(ctx, name, stock.known["registry_id"]), request, name)
 
 
 @pytest.mark.parametrize("name", ROLES)
-async def test_a_sub_account_may_do_what_its_policy_covers(ctx: Context, name: str) -> None:
+async def test_a_sub_account_may_do_what_its_policy_covers(
+    stocked: Context, known: dict[str, Any], name: str
+) -> None:
     """All in one registry, for what only reads or is refused leaves everything as it was."""
-    known = await prepare(ctx)
-    caller = await in_role(ctx, name, known["registry_id"])
+    caller = await in_role(stocked, name, known["registry_id"])
     for op in OPERATIONS.values():
         request = request_for(op, known)
         if op.changes and ROLES[name].may(op, request):
             continue
         try:
-            await check(ctx, op, caller, request, name)
+            await check(stocked, op, caller, request, name)
         except BaseException as error:
             error.add_note(f"the operation was {op.name}")
             raise
@@ -138,8 +142,9 @@ async def _disabled(ctx: Context) -> Caller:
 
 
 @pytest.mark.parametrize("become", [_anonymous, _disabled], ids=["anonymous", "disabled"])
-async def test_who_is_nobody_may_do_nothing(ctx: Context, become: Callable[[Context], Awaitable[Caller]]) -> None:
-    known = await prepare(ctx)
+async def test_who_is_nobody_may_do_nothing(
+    stocked: Context, known: dict[str, Any], become: Callable[[Context], Awaitable[Caller]]
+) -> None:
     for op in OPERATIONS.values():
         with pytest.raises(NotAuthenticated):
-            await run(ctx, await become(ctx), op, request_for(op, known))
+            await run(stocked, await become(stocked), op, request_for(op, known))

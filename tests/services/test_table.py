@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import pkgutil
 import re
-from collections.abc import Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 import roadstead.services
+from roadstead.config import Storage
 from roadstead.domain.identity import Caller
 from roadstead.domain.presets import PRESETS
 from roadstead.errors import (
@@ -47,7 +54,9 @@ from tests.factories.accounts import (
 )
 from tests.factories.certificates import own_certificate
 from tests.factories.charts import chart, upload_chart
+from tests.factories.contexts import open_test_context
 from tests.factories.pushes import push_image
+from tests.factories.shops import lay_out
 
 CERTIFICATE = own_certificate("*.example.test")
 TRIGGER = WebhookTrigger(
@@ -210,6 +219,49 @@ async def prepare(ctx: Context) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Stock:
+    """The data folder of a registry with one of everything, to be copied, and what only the registry knows."""
+
+    folder: Path
+    known: dict[str, Any]
+
+    @asynccontextmanager
+    async def opened(self, place: Path) -> AsyncIterator[Context]:
+        """A copy of the registry, in the folder `place`."""
+        shutil.copytree(self.folder, place / "stocked")
+        async with open_test_context(place / "stocked", storage=Storage()) as ctx:
+            yield ctx
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+    """One of everything, made once: making it takes longer than what is then asked."""
+    folder = tmp_path_factory.mktemp("stock") / "data"
+
+    async def fill() -> dict[str, Any]:
+        async with open_test_context(folder, storage=Storage()) as ctx:
+            return await prepare(ctx)
+
+    # In a thread, for it may be asked for first in the loop of a test.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lay_out, folder).result()
+        return Stock(folder, thread.submit(lambda: asyncio.run(fill())).result())
+
+
+@pytest.fixture
+def known(stock: Stock) -> dict[str, Any]:
+    """What only the registry knows."""
+    return stock.known
+
+
+@pytest.fixture
+async def stocked(stock: Stock, tmp_path: Path) -> AsyncIterator[Context]:
+    """A registry of this test's own with one of everything."""
+    async with stock.opened(tmp_path) as ctx:
+        yield ctx
+
+
 async def prepare_link(ctx: Context, caller: Caller, registry: str) -> None:
     """There are networks and subnets, some with nothing in them, and a private link."""
 
@@ -338,18 +390,19 @@ async def check(ctx: Context, op: AnyOperation, known: dict[str, Any], role: str
 
 
 @pytest.mark.parametrize("op", operations(changing=True))
-async def test_the_owner_changes_whatever_can_be_changed(ctx: Context, op: AnyOperation) -> None:
-    await check(ctx, op, await prepare(ctx), "owner")
+async def test_the_owner_changes_whatever_can_be_changed(
+    stocked: Context, known: dict[str, Any], op: AnyOperation
+) -> None:
+    await check(stocked, op, known, "owner")
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_every_operation_in_every_role(ctx: Context, role: str) -> None:
+async def test_every_operation_in_every_role(stocked: Context, known: dict[str, Any], role: str) -> None:
     """All in one registry, for what only reads or is refused leaves everything as it was."""
-    known = await prepare(ctx)
     for op in OPERATIONS.values():
         if role != "owner" or not op.changes:
             try:
-                await check(ctx, op, known, role)
+                await check(stocked, op, known, role)
             except BaseException as error:
                 error.add_note(f"the operation was {op.name}")
                 raise
