@@ -101,7 +101,9 @@ class Server(ABC):
     def forget(self, digests: list[str]) -> None:
         """The bytes of these blobs, which nothing names and nobody will ask for, no longer fill the disk."""
         for digest in digests:
-            self._blob_path(digest).unlink()
+            path = self._blob_path(digest)
+            if path is not None:
+                path.unlink()
 
     @abstractmethod
     def _launch(self) -> Process:
@@ -112,8 +114,8 @@ class Server(ABC):
         """The header lines by which a request may do everything here."""
 
     @abstractmethod
-    def _blob_path(self, digest: str) -> Path:
-        """The file of a blob."""
+    def _blob_path(self, digest: str) -> Path | None:
+        """The file of a blob, if it has one."""
 
     @abstractmethod
     def add_tags(self, repository: str, tag: str, names: list[str]) -> None:
@@ -214,11 +216,11 @@ class Roadstead(Server):
             token: str = json.loads(connection.read(answer))["token"]
         return token
 
-    def _blob_path(self, digest: str) -> Path:
+    def _blob_path(self, digest: str) -> Path | None:
         algorithm, _, encoded = digest.partition(":")
         folder = self.folder / "data" / "storage" / "blobs" / algorithm / encoded[:2]
         # Its generation follows the digest in the name.
-        return next(folder.glob(f"{encoded}*"))
+        return next(folder.glob(f"{encoded}*"), None)
 
     def add_tags(self, repository: str, tag: str, names: list[str]) -> None:
         copy = """

@@ -160,7 +160,7 @@ async def _file(exchange: Exchange, address: Address) -> None:
     found = await chart_repositories.download(
         exchange.ctx, exchange.asker, Folder.parse(address.folder), address.name, counted=exchange.method == "GET"
     )
-    digest = str(found.found[2].digest).encode()
+    digest = str(found.found.blob.digest).encode()
     media_type = b"application/gzip" if address.name.endswith(".tgz") else b"application/pgp-signature"
     headers = [
         (b"content-type", media_type),
@@ -170,7 +170,7 @@ async def _file(exchange: Exchange, address: Address) -> None:
         (b"cache-control", b"no-cache"),
     ]
     if exchange.method == "HEAD":
-        await exchange.answer(200, headers, length=found.found[2].size)
+        await exchange.answer(200, headers, length=found.found.blob.size)
     else:
         await send_blob(exchange, found.found, headers)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from roadstead.blobs.store import BlobStore, Body, LocalFile, Redirect, Sink
+from roadstead.blobs.store import Body, LocalFile, Redirect, Sink
 from roadstead.domain.reference import Digest, RepositoryName
 from roadstead.errors import AppError, BlobUnknown, DigestInvalid, RangeInvalid, UploadInvalid
 from roadstead.http.bodies import pause, request_body, send_file
 from roadstead.http.exchange import Exchange, Headers
 from roadstead.http.ranges import requested_range
-from roadstead.metadata.access import StoredBlob
 from roadstead.metadata.layers import Upload
-from roadstead.services import layers
+from roadstead.services import blob_contents, layers
+from roadstead.services.blob_contents import BlobContent
 from roadstead.services.images import matches
 from roadstead.services.layers import Chunk
 
@@ -22,14 +22,13 @@ _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d+|\*))
 
 async def get_blob(exchange: Exchange, name: RepositoryName, digest: str) -> None:
     """Distribution-spec "Pulling blobs", with Range (RFC 9110 section 14) and conditional requests."""
-    found = await layers.find(exchange.ctx, exchange.asker, name, Digest.parse(digest))
+    found = await blob_contents.find(exchange.ctx, exchange.asker, name, Digest.parse(digest))
     await send_blob(exchange, found, _blob_headers(digest))
 
 
-async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob], headers: Headers) -> None:
+async def send_blob(exchange: Exchange, found: BlobContent, headers: Headers) -> None:
     """The blob has been sent, or the part of it that was asked for, or where it is, or that it is known."""
-    store, key, blob = found
-    digest = str(blob.digest)
+    blob, digest = found.blob, str(found.blob.digest)
     if matches(exchange.header(b"if-none-match"), digest):
         await exchange.answer(304, headers)
         return
@@ -37,7 +36,8 @@ async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob]
     if part is None:
         await exchange.answer(416, [*headers, (b"content-range", b"bytes */%d" % blob.size)])
         return
-    place = await store.place(key)
+    small = await found.in_row()
+    place = None if small is not None else await found.place()
     if isinstance(place, Redirect):
         await exchange.answer(307, [*headers, (b"location", place.url.encode())])
         return
@@ -45,13 +45,17 @@ async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob]
     if part.partial:
         status = 206
         headers.append((b"content-range", b"bytes %d-%d/%d" % (part.start, part.stop - 1, blob.size)))
+    if small is not None:
+        exchange.begin_transfer()
+        await exchange.answer(status, headers, small[part.start : part.stop])
+        return
     headers.append((b"content-length", b"%d" % (part.stop - part.start)))
     exchange.begin_transfer()
     if isinstance(place, LocalFile):
         await exchange.start(status, headers)
         await send_file(exchange.scope, exchange.send, place.path, part.start, part.stop)
         return
-    pieces = store.open(key, part.start, part.stop)
+    pieces = found.stored(part.start, part.stop)
     try:
         # Before the head is sent: when the bytes are missing, that can still be said.
         piece = await anext(pieces, None)
@@ -70,8 +74,8 @@ async def send_blob(exchange: Exchange, found: tuple[BlobStore, str, StoredBlob]
 
 async def head_blob(exchange: Exchange, name: RepositoryName, digest: str) -> None:
     """Distribution-spec "Checking if content exists in the registry"."""
-    _, _, blob = await layers.find(exchange.ctx, exchange.asker, name, Digest.parse(digest))
-    await exchange.answer(200, _blob_headers(digest), length=blob.size)
+    found = await blob_contents.find(exchange.ctx, exchange.asker, name, Digest.parse(digest))
+    await exchange.answer(200, _blob_headers(digest), length=found.blob.size)
 
 
 def _blob_headers(digest: str) -> Headers:

@@ -24,6 +24,7 @@ from roadstead.metadata.schema.content import (
     missing_blobs,
     repositories,
     repository_blobs,
+    small_blobs,
     upload_parts,
     uploads,
 )
@@ -56,6 +57,9 @@ class Claim:
     stored: bool
     size: int
 
+
+# Blobs of no more bytes have them in a row: a row is cheaper than a file, and far cheaper than an object.
+SMALL = 32 << 10
 
 # Every push runs these; each is built once.
 _u, _b, _l = uploads.c, blobs.c, repository_blobs.c
@@ -144,6 +148,18 @@ _WAITING_MANIFESTS = sa.select(missing_blobs.c.manifest_id).where(
     ),
 )
 _WAITING = Prepared(lambda _: _WAITING_MANIFESTS.limit(1))
+
+
+_KEEP_SMALL = Prepared(
+    lambda dialect: (
+        insert_into(dialect, small_blobs)
+        .values(blob_id=sa.bindparam("blob"), data=sa.bindparam("data"))
+        .on_conflict_do_update(index_elements=["blob_id"], set_={"data": sa.bindparam("data", type_=sa.LargeBinary)})
+    )
+)
+_SMALL = Prepared(
+    lambda _: sa.select(small_blobs.c.data).where(small_blobs.c.blob_id == sa.bindparam("blob", type_=sa.BigInteger))
+)
 
 
 async def begin_upload(tx: Tx, upload: Upload, now: datetime) -> None:
@@ -243,6 +259,13 @@ async def claim_blob(tx: Tx, region: str, digest: Digest, size: int, now: dateti
         if state == "broken":
             return await _heal(tx, blob_id, size, until)
         return Claim(blob_id, standing, state == "stored", stored_size)
+    claim = await _add_blob(tx, region, digest, size, now, until)
+    # Another upload of the same content may just have claimed it.
+    return claim or await claim_blob(tx, region, digest, size, now, until)
+
+
+async def _add_blob(tx: Tx, region: str, digest: Digest, size: int, now: datetime, until: datetime) -> Claim | None:
+    """A new pending row; None when the blob has one."""
     generation = _new_generation()
     claimed = await tx.look_up(
         _CLAIM,
@@ -256,9 +279,7 @@ async def claim_blob(tx: Tx, region: str, digest: Digest, size: int, now: dateti
             "collect_at": until,
         },
     )
-    if claimed is None:  # another upload of the same content has just claimed it
-        return await claim_blob(tx, region, digest, size, now, until)
-    return Claim(claimed[0], generation, False, size)
+    return None if claimed is None else Claim(claimed[0], generation, False, size)
 
 
 def _new_generation() -> int:
@@ -279,6 +300,21 @@ async def _heal(tx: Tx, blob_id: int, size: int, until: datetime) -> Claim:
         .values(state="pending", generation=generation, size=size, collect_at=until)
     )
     return Claim(blob_id, generation, False, size)
+
+
+async def keep_small(tx: Tx, region: str, digest: Digest, data: bytes, now: datetime) -> int:
+    """The blob is stored with these bytes in its row, and locked; its id."""
+    claim = await claim_blob(tx, region, digest, len(data), now, now)
+    if not claim.stored:
+        await tx.change(_KEEP_SMALL, {"blob": claim.blob_id, "data": data})
+    await mark_stored(tx, claim.blob_id)
+    return claim.blob_id
+
+
+async def small_content(tx: Tx, blob_id: int) -> bytes | None:
+    """The bytes of a small blob; None when they lie in the store, or are gone."""
+    row = await tx.look_up(_SMALL, {"blob": blob_id})
+    return None if row is None else bytes(row[0])
 
 
 async def mark_stored(tx: Tx, blob_id: int, generation: int | None = None) -> bool:

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from roadstead.blobs.store import BlobStore, blob_key
 from roadstead.domain import charts as rules
 from roadstead.domain.charts import Chart
 from roadstead.domain.policy import UNNAMED, Action
@@ -31,6 +30,7 @@ from roadstead.metadata.charts import ChartRow, ChartVersion
 from roadstead.metadata.database import Tx
 from roadstead.services import chart_versions, images, layers
 from roadstead.services.access import Admitted, Asker, admit
+from roadstead.services.blob_contents import BlobContent
 from roadstead.services.chart_indexes import Document
 from roadstead.services.context import Context
 from roadstead.services.events import record
@@ -104,7 +104,7 @@ def _shown(ctx: Context, admitted: Admitted, folder: Folder, action: Action) -> 
 class Download:
     """A file of a chart repository: where its bytes are, and whose it is."""
 
-    found: tuple[BlobStore, str, StoredBlob]
+    found: BlobContent
     chart: ChartVersion
 
 
@@ -127,9 +127,7 @@ async def download(ctx: Context, asker: Asker, folder: Folder, file: str, *, cou
         tag = found[1].tag if tagged is not None and tagged[0] == stored.id else ""
         pulled = Pulled(admitted.place, admitted.caller, admitted.facts.repository_id, name, stored, tag)
         ctx.pulls.note(client, pulled, ctx.clock())
-    store = ctx.store(admitted.instance.row.region)
-    blob = admitted.found
-    return Download((store, blob_key(blob.digest, blob.generation), blob), found[1])
+    return Download(BlobContent(ctx, admitted.instance.row.region, admitted.found), found[1])
 
 
 _NOTHING = Digest("sha256", "0" * 64)

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from roadstead.blobs.store import blob_key
 from roadstead.domain import charts as rules
 from roadstead.domain.archives import ArchiveLimits
 from roadstead.domain.charts import CONFIG_TYPE, Chart, Metadata, Parts
@@ -27,6 +26,7 @@ from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.artifacts import HeldBlob
 from roadstead.metadata.charts import ChartVersion
 from roadstead.metadata.database import Tx
+from roadstead.services.blob_contents import BlobContent
 from roadstead.services.context import Context
 from roadstead.services.events import ChartDeleted, ChartUploaded, Event, Place
 
@@ -56,10 +56,9 @@ async def read_blob(ctx: Context, region: str, blob_id: int, most: int) -> bytes
     if blob.size > most:
         raise ChartTooLarge(f"{blob.digest} has {blob.size} bytes; a chart may have {most} here")
     try:
-        pieces = [piece async for piece in ctx.store(region).open(blob_key(blob.digest, blob.generation))]
+        return await BlobContent(ctx, region, blob).read()
     except FileNotFoundError as error:
         raise ReferenceUnknown("a layer of the chart is not here any more; push the chart again") from error
-    return b"".join(pieces)
 
 
 async def inspect(

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from roadstead.blobs.store import blob_key
 from roadstead.domain import manifest as documents
 from roadstead.domain.manifest import Manifest, Part
 from roadstead.domain.policy import Action
@@ -27,6 +26,7 @@ from roadstead.metadata.artifacts import HeldBlob, Referrer
 from roadstead.metadata.database import Tx
 from roadstead.services import chart_versions
 from roadstead.services.access import Admitted, Asker, admit, admit_pull
+from roadstead.services.blob_contents import BlobContent
 from roadstead.services.context import Context
 from roadstead.services.events import Event, ImageDeleted, ImagePushed, note, record
 from roadstead.services.expected_pulls import Client
@@ -74,7 +74,7 @@ async def _get(
     ctx: Context, asker: Asker, name: RepositoryName, reference: str, accept: str, client: str
 ) -> tuple[Admitted, StoredManifest, bytes]:
     admitted, stored = await _find(ctx, asker, name, reference, client)
-    body = ctx.recent.manifest(stored.digest)
+    body = ctx.recent.content(stored.digest)
     member_wanted = _wants_member(stored, reference, accept)
     if body is not None and not member_wanted:
         return admitted, stored, body
@@ -153,12 +153,12 @@ async def _find(
 
 
 async def _body(ctx: Context, tx: Tx, stored: StoredManifest) -> bytes:
-    body = ctx.recent.manifest(stored.digest)
+    body = ctx.recent.content(stored.digest)
     if body is None:
         body = await artifacts.manifest_body(tx, stored.id)
         if body is None:
             raise ManifestUnknown(f"the manifest {stored.digest} has just been deleted")
-        ctx.recent.keep_manifest(stored.digest, body)
+        ctx.recent.keep_content(stored.digest, body)
     return body
 
 
@@ -308,10 +308,9 @@ async def _platforms(ctx: Context, admitted: Admitted, manifest: Manifest, held:
         blob = await artifacts.config_blob(tx, held[str(config.digest)].id)
     if blob is None:
         return ""
-    store = ctx.store(admitted.instance.row.region)
     try:
-        pieces = [piece async for piece in store.open(blob_key(blob.digest, blob.generation))]
-        found = msgspec.json.decode(b"".join(pieces), type=_ImageConfig)
+        data = await BlobContent(ctx, admitted.instance.row.region, blob).read()
+        found = msgspec.json.decode(data, type=_ImageConfig)
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     platform = "/".join(part for part in (found.os, found.architecture, found.variant) if part)[:100]

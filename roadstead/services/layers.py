@@ -1,8 +1,8 @@
-"""Blobs: upload sessions that any process can carry on, mounts, reading and deletion.
+"""Blobs: upload sessions that any process can carry on, mounts and deletion.
 
 An answer of success is given only when the bytes are durable under their key and the row that holds them is
 committed. The order (claim the row, place the bytes, commit that they are held) is such that a crash at any
-point leaves either nothing or a claim that the collector cleans up.
+point leaves either nothing or a claim that the collector cleans up. Bytes of a small blob are a row themselves.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from roadstead.errors import (
 from roadstead.metadata import layers
 from roadstead.metadata.access import StoredBlob, Target
 from roadstead.metadata.database import Tx
-from roadstead.metadata.layers import Claim, Upload
-from roadstead.services.access import Admitted, Asker, admit, admit_pull
+from roadstead.metadata.layers import SMALL, Claim, Upload
+from roadstead.services.access import Admitted, Asker, admit
 from roadstead.services.context import Context
 from roadstead.services.policies import reach_of
 from roadstead.services.repositories import admit_push, open_for_push
@@ -39,8 +39,6 @@ from roadstead.services.secrets import random_id
 
 # A claim outlives the longest placing of bytes: the copy of a 100 GiB blob inside an object store.
 _CLAIM = timedelta(hours=6)
-# An upload of no more bytes keeps them in its row: a row is cheaper than a file, and far cheaper than an object.
-_IN_ROW = 32 << 10
 _PARTS_GONE = "the bytes of this upload are gone; begin a new one with POST"
 
 
@@ -152,7 +150,7 @@ async def _receive(ctx: Context, upload: Upload, chunk: Chunk) -> Arrived:
     limit = ctx.settings.limits.blob_bytes - upload.size
     small = None
     if (announced or 0) <= limit and upload.data is not None:
-        small = await chunk.body.at_once(_IN_ROW - upload.size)
+        small = await chunk.body.at_once(SMALL - upload.size)
     received = announced if small is None else len(small)
     if received is not None and received > limit:
         raise BlobTooLarge(f"a blob may have {ctx.settings.limits.blob_bytes} bytes here (setting limits.blob_bytes)")
@@ -319,6 +317,9 @@ async def _keep(
 ) -> None:
     """The bytes are in their place and the repository holds the blob, or nothing has changed."""
     region = admitted.instance.row.region
+    if content.data is not None and len(content.data) <= SMALL:
+        await _keep_small(ctx, admitted, name, upload, digest, content.data)
+        return
     store = ctx.store(region)
     # Bytes placed for a claim that was lost meanwhile: the next attempt takes them from there, for no row knows them.
     placed: list[str] = []
@@ -339,6 +340,17 @@ async def _keep(
         raise Unavailable("the blob was collected while it was pushed; push it again")
     finally:
         await _delete(store, placed)
+
+
+async def _keep_small(
+    ctx: Context, admitted: Admitted, name: RepositoryName, upload: Upload | None, digest: Digest, data: bytes
+) -> None:
+    """The same for a blob that has its bytes in a row: all of it is one transaction, and nothing needs a claim."""
+    now = ctx.clock()
+    async with ctx.database.write() as tx:
+        repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=False)
+        blob_id = await layers.keep_small(tx, admitted.instance.row.region, digest, data, now)
+        await _hold(ctx, tx, repository_id, blob_id, digest, upload, now)
 
 
 async def _place(store: BlobStore, content: _Content, digest: Digest, claim: Claim) -> None:
@@ -365,15 +377,19 @@ async def _commit(
     repository_id = await open_for_push(ctx, tx, admitted, name, now, visible=False)
     if not await layers.mark_stored(tx, claim.blob_id, claim.generation):
         return False
-    if upload is not None and not await layers.end_upload(tx, upload.id):
-        raise UploadUnknown("this upload was finished or cancelled by another request")
-    await layers.hold(tx, repository_id, claim.blob_id, now + _grace(ctx))
-    await layers.complete_sparse(tx, repository_id, claim.blob_id, digest)
+    await _hold(ctx, tx, repository_id, claim.blob_id, digest, upload, now)
     return True
 
 
-def _grace(ctx: Context) -> timedelta:
-    return timedelta(seconds=ctx.settings.collection.grace_seconds)
+async def _hold(
+    ctx: Context, tx: Tx, repository_id: int, blob_id: int, digest: Digest, upload: Upload | None, now: datetime
+) -> None:
+    """The repository holds the blob, and the session that has brought it is gone."""
+    if upload is not None and not await layers.end_upload(tx, upload.id):
+        raise UploadUnknown("this upload was finished or cancelled by another request")
+    grace = timedelta(seconds=ctx.settings.collection.grace_seconds)
+    await layers.hold(tx, repository_id, blob_id, now + grace)
+    await layers.complete_sparse(tx, repository_id, blob_id, digest)
 
 
 async def mount(
@@ -394,8 +410,7 @@ async def mount(
         if blob is None:
             return False
         await layers.mark_stored(tx, blob.id)
-        await layers.hold(tx, repository_id, blob.id, now + _grace(ctx))
-        await layers.complete_sparse(tx, repository_id, blob.id, digest)
+        await _hold(ctx, tx, repository_id, blob.id, digest, None, now)
     return True
 
 
@@ -419,15 +434,6 @@ async def _mountable(
     pulled = reach_of(admitted.caller, Action.PULL, instance.row, now=now)
     selection = pulled.names(f"repository/{instance.row.registry_id}/")
     return await layers.find_held(tx, instance.id, instance.row.region, digest, where, now, selection)
-
-
-async def find(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> tuple[BlobStore, str, StoredBlob]:
-    """Where the bytes of the repository's blob are: store, key, and row; raises BlobUnknown."""
-    admitted = await admit_pull(ctx, asker, name, Target.BLOB, str(digest))
-    blob = admitted.found
-    if not isinstance(blob, StoredBlob):
-        raise BlobUnknown(f"repository {name} has no blob {digest}", detail={"digest": str(digest)})
-    return ctx.store(admitted.instance.row.region), blob_key(digest, blob.generation), blob
 
 
 async def remove(ctx: Context, asker: Asker, name: RepositoryName, digest: Digest) -> None:

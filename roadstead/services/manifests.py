@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from roadstead.blobs.store import blob_key
 from roadstead.domain import manifest as documents
 from roadstead.domain.manifest import Manifest
 from roadstead.domain.reference import Digest
@@ -18,6 +17,7 @@ from roadstead.errors import InvalidInput, ManifestUnknown, RepositoryUnknown
 from roadstead.metadata import artifacts
 from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.repositories import Repository
+from roadstead.services.blob_contents import BlobContent
 from roadstead.services.fields import (
     Bytes,
     KeyValueString,
@@ -184,10 +184,8 @@ async def _config_text(call: Call, found: Repository, manifest: Manifest) -> str
     blob = None if known is None else await artifacts.config_blob(call.tx, known.id)
     if blob is None:
         return ""
-    store = call.ctx.store(call.here.region)
     try:
-        pieces = [piece async for piece in store.open(blob_key(blob.digest, blob.generation))]
-        return b"".join(pieces).decode()
+        return (await BlobContent(call.ctx, call.here.region, blob).read()).decode()
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
 

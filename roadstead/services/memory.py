@@ -1,4 +1,4 @@
-"""What a process remembers: manifests by digest and hashes of bytes received, which never change, and admissions.
+"""What a process remembers: what never changes (manifests, small blobs, hashes of bytes received), and admissions.
 
 Losing any of it costs time and nothing else. Admissions hold as long as nothing at all was committed since.
 """
@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from roadstead.domain.reference import Hasher
 
-_MANIFEST_BYTES = 32 << 20
+_CONTENT_BYTES = 32 << 20
 _HASHES = 1024
 _ADMISSIONS = 8192
 # What depends on the time alone (the end of a credential, a condition of a policy) may be seen so much later.
@@ -22,29 +22,29 @@ Admission = TypeVar("Admission")
 
 
 class Recent:
-    """Bodies of manifests lately read and running hashes of upload sessions lately written to."""
+    """Bytes of manifests and small blobs lately read, and running hashes of upload sessions lately written to."""
 
     def __init__(self) -> None:
-        self._manifests: OrderedDict[str, bytes] = OrderedDict()
-        self._manifest_bytes = 0
+        self._contents: OrderedDict[str, bytes] = OrderedDict()
+        self._content_bytes = 0
         self._hashes: OrderedDict[tuple[str, int], Hasher] = OrderedDict()
 
-    def manifest(self, digest: str) -> bytes | None:
-        """The manifest's bytes, if remembered. The caller has checked that the repository still holds it."""
-        body = self._manifests.get(digest)
+    def content(self, digest: str) -> bytes | None:
+        """The bytes of that digest, if remembered. The caller has checked that the repository still holds them."""
+        body = self._contents.get(digest)
         if body is not None:
-            self._manifests.move_to_end(digest)
+            self._contents.move_to_end(digest)
         return body
 
-    def keep_manifest(self, digest: str, body: bytes) -> None:
+    def keep_content(self, digest: str, body: bytes) -> None:
         """The bytes are remembered until newer ones need their place."""
-        if digest in self._manifests or len(body) > _MANIFEST_BYTES // 8:
+        if digest in self._contents or len(body) > _CONTENT_BYTES // 8:
             return
-        self._manifests[digest] = body
-        self._manifest_bytes += len(body)
-        while self._manifest_bytes > _MANIFEST_BYTES:
-            _, old = self._manifests.popitem(last=False)
-            self._manifest_bytes -= len(old)
+        self._contents[digest] = body
+        self._content_bytes += len(body)
+        while self._content_bytes > _CONTENT_BYTES:
+            _, old = self._contents.popitem(last=False)
+            self._content_bytes -= len(old)
 
     def take_hash(self, upload_id: str, size: int) -> Hasher | None:
         """The running hash of the session's first `size` bytes, handed over to the caller."""

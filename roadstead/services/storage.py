@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from roadstead.blobs.store import blob_key
 from roadstead.domain.reference import Digest, hasher
 from roadstead.errors import DigestInvalid
-from roadstead.metadata import inventory
+from roadstead.metadata import inventory, layers
 from roadstead.metadata.database import Tx
 from roadstead.metadata.inventory import KeptBlob, KeptManifest
 from roadstead.services.context import Context
@@ -69,11 +69,10 @@ async def _check_blobs(ctx: Context, progress: Progress, *, quarantine: bool) ->
 
 async def _blob_problem(ctx: Context, blob: KeptBlob, progress: Progress) -> str:
     """What is wrong with the stored bytes; empty when nothing is."""
-    store, key = ctx.store(blob.region), blob_key(blob.digest, blob.generation)
     running = hasher(blob.digest.algorithm)
     size = 0
     try:
-        async for piece in store.open(key):
+        async for piece in _pieces(ctx, blob):
             await asyncio.to_thread(running.update, piece)
             size += len(piece)
     except FileNotFoundError:
@@ -87,6 +86,17 @@ async def _blob_problem(ctx: Context, blob: KeptBlob, progress: Progress) -> str
     if running.hexdigest() != blob.digest.hex:
         return f"its bytes have the digest {blob.digest.algorithm}:{running.hexdigest()}"
     return ""
+
+
+async def _pieces(ctx: Context, blob: KeptBlob) -> AsyncIterator[bytes]:
+    """All bytes as they are stored now; raises FileNotFoundError when they are gone."""
+    async with ctx.database.read() as tx:
+        small = await layers.small_content(tx, blob.id)
+    if small is not None:
+        yield small
+        return
+    async for piece in ctx.store(blob.region).open(blob_key(blob.digest, blob.generation)):
+        yield piece
 
 
 async def _has_left(ctx: Context, blob: KeptBlob) -> bool:

@@ -288,11 +288,9 @@ def test_the_storage_is_checked_and_collected(invoke: Invoke, with_image: Path) 
 
 
 def test_a_damaged_blob_is_found_and_ends_the_check_with_one(invoke: Invoke, with_image: Path) -> None:
-    blob = next(
-        path for path in (with_image / "storage").rglob("*") if path.is_file() and path.read_bytes() == b"layer"
-    )
-    blob.chmod(0o600)
-    blob.write_bytes(b"LAYER")
+    with closing(sqlite3.connect(with_image / "roadstead.db")) as database, database:
+        damaged = database.execute("UPDATE small_blobs SET data = ? WHERE data = ?", (b"LAYER", b"layer"))
+        assert damaged.rowcount == 1
     ended = invoke("storage", "check", "--json", "--data", with_image)
     assert ended.code == 1
     assert [found["Kind"] for found in json.loads(ended.out)["Findings"]] == ["blob"]

@@ -26,7 +26,8 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 REFERENCE = "org.opencontainers.image.ref.name"
-SMALL = (300, 20 * KIB, 7 * KIB)
+# The second is one that the registry does not keep in a row.
+SMALL = (300, 50 * KIB, 7 * KIB)
 LARGE = (20 * KIB, 1 * KIB, 20 * MIB)
 
 Descriptor = dict[str, Any]

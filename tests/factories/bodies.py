@@ -64,6 +64,14 @@ class BytesBody:
         return sent
 
 
+class TricklingBody(BytesBody):
+    """The same in a way that nobody can tell how few bytes will come."""
+
+    async def at_once(self, most: int) -> bytes | None:
+        """Never."""
+        return None
+
+
 class HeldBody:
     """A chunked body that stops after `first` until `release`, and then sends `rest` whether it is wanted or not."""
 

@@ -44,7 +44,7 @@ def options(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 def in_row(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many bytes of an upload its row may hold."""
     most: int = request.param
-    monkeypatch.setattr(layers, "_IN_ROW", most)
+    monkeypatch.setattr(layers, "SMALL", most)
     return most
 
 

@@ -29,19 +29,21 @@ from roadstead.metadata.schema.content import (
     missing_blobs,
     repositories,
     repository_blobs,
+    small_blobs,
     upload_parts,
     uploads,
 )
 from roadstead.metadata.schema.networks import link_addresses, private_links, subnets, vpcs
-from roadstead.services import gc, images, layers, storage
+from roadstead.services import blob_contents, gc, images, layers, storage
 from roadstead.services.access import Asker
 from roadstead.services.accounts import first_start, local_owner
 from roadstead.services.context import Context
 from roadstead.services.layers import Chunk
+from roadstead.services.memory import Recent
 from roadstead.services.operations import AnyOperation, Wire, run
 from tests.factories.accounts import owner_asker
-from tests.factories.bodies import BytesBody
-from tests.factories.pushes import CONFIG, descriptor, document, push_blob, push_manifest
+from tests.factories.bodies import BytesBody, TricklingBody
+from tests.factories.pushes import CONFIG, descriptor, document, push_manifest
 from tests.jobs.bench import FakeClock
 
 # Longer than anything that may keep bytes: a claim, an upload session, grace and margin.
@@ -49,6 +51,7 @@ LONG = timedelta(days=4)
 # In the order in which they refer to one another.
 CONTENT_TABLES = (
     blobs,
+    small_blobs,
     repositories,
     repository_blobs,
     manifests,
@@ -79,17 +82,20 @@ class Shop:
         """Another process of the same registry, which reaches the bytes through `store`."""
         return replace(self, ctx=replace(self.ctx, stores={self.ctx.settings.region: store}))
 
-    async def push_blob(self, repository: str, data: bytes, *, chunks: int = 0) -> Digest:
-        """The repository holds `data`, sent in so many chunks; 0: with the request that closes the session."""
-        if not chunks:
-            return await push_blob(self.ctx, self.asker, repository, data)
+    async def push_blob(self, repository: str, data: bytes, *, chunks: int = 0, at_once: bool = True) -> Digest:
+        """The repository holds `data`, sent in so many chunks; 0: with the request that closes the session.
+
+        What is not sent at once gets a place in the store, however few bytes it has.
+        """
+        body = BytesBody if at_once else TricklingBody
         name, digest = RepositoryName.parse(repository), Digest.of(data)
         upload = await layers.begin(self.ctx, self.asker, name, "sha256")
-        step = -(-len(data) // chunks)
+        step = -(-len(data) // max(chunks, 1))
         for place in range(chunks):
             piece = data[place * step : (place + 1) * step]
-            await layers.append(self.ctx, self.asker, name, upload.id, Chunk(BytesBody(piece)))
-        await layers.finish(self.ctx, self.asker, name, upload.id, digest, Chunk(BytesBody(b"")))
+            await layers.append(self.ctx, self.asker, name, upload.id, Chunk(body(piece)))
+        rest = b"" if chunks else data
+        await layers.finish(self.ctx, self.asker, name, upload.id, digest, Chunk(body(rest)))
         return digest
 
     async def mount(self, repository: str, digest: Digest, source: str | None) -> bool:
@@ -109,9 +115,11 @@ class Shop:
 
     async def read_blob(self, repository: str, digest: Digest) -> bytes:
         """The bytes that the repository gives for the digest. Raises what the services and the store raise."""
-        store, key, blob = await layers.find(self.ctx, self.asker, RepositoryName.parse(repository), digest)
-        data = b"".join([piece async for piece in store.open(key)])
-        assert len(data) == blob.size
+        # As another process, which remembers none of what this one has read.
+        ctx = replace(self.ctx, recent=Recent())
+        found = await blob_contents.find(ctx, self.asker, RepositoryName.parse(repository), digest)
+        data = await found.read()
+        assert len(data) == found.blob.size
         return data
 
     async def read_manifest(self, repository: str, reference: str) -> bytes:
@@ -140,6 +148,10 @@ class Shop:
     async def keys(self) -> list[str]:
         """Every key of the store, sorted."""
         return sorted([entry.key async for entry in self.store.list("")])
+
+    async def kept(self) -> int:
+        """How many blobs have bytes, in the store or in a row."""
+        return len(await self.keys()) + (await self.rows()).get("small_blobs", 0)
 
     async def findings(self, *, quarantine: bool = False) -> list[storage.Finding]:
         """All that the storage check finds."""
@@ -180,7 +192,7 @@ async def nothing_stays(shop: Shop) -> None:
         shop.clock.now += LONG
         await gc.collect(shop.ctx)
     assert await shop.keys() == []
-    assert not {"blobs", "repository_blobs", "uploads", "upload_parts"} & set(await shop.rows())
+    assert not {"blobs", "small_blobs", "repository_blobs", "uploads", "upload_parts"} & set(await shop.rows())
     assert await shop.findings() == []
 
 

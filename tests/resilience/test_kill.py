@@ -313,7 +313,9 @@ def _age(server: RoadsteadServer) -> None:
 def _known_files(server: RoadsteadServer) -> set[str]:
     """The paths, below `blobs/`, at which the database says that bytes are."""
     with contextlib.closing(sqlite3.connect(server.folder / "roadstead.db", timeout=10)) as database:
-        rows = database.execute("SELECT digest, generation FROM blobs").fetchall()
+        rows = database.execute(
+            "SELECT digest, generation FROM blobs WHERE id NOT IN (SELECT blob_id FROM small_blobs)"
+        ).fetchall()
     return {f"{digest.partition(':')[2]}.{generation}" for digest, generation in rows}
 
 

@@ -16,7 +16,7 @@ from roadstead.metadata.schema.access import credentials
 from roadstead.metadata.schema.content import namespaces, repository_blobs, tags
 from roadstead.metadata.schema.tenancy import accounts, allowed_networks, instances
 from roadstead.metadata.sqlite import SqliteDatabase
-from roadstead.services import images, layers
+from roadstead.services import blob_contents, images
 from roadstead.services.access import Asker, admit_pull
 from roadstead.services.context import Context
 from tests.factories.accounts import asker, owner_asker
@@ -70,8 +70,8 @@ def reads(monkeypatch: pytest.MonkeyPatch, owner: Asker) -> Reads:
 async def pull(ctx: Context, who: Asker) -> tuple[bytes, int]:
     """What a client gets: the manifest's bytes and the layer's size."""
     _, body = await images.get(ctx, who, NAME, "v1", "")
-    _, _, blob = await layers.find(ctx, who, NAME, Digest.of(LAYER))
-    return body, blob.size
+    found = await blob_contents.find(ctx, who, NAME, Digest.of(LAYER))
+    return body, found.blob.size
 
 
 async def test_the_second_pull_reads_nothing(ctx: Context, owner: Asker, reads: Reads) -> None:

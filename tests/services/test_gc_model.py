@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 REPOSITORIES = ("library/one", "library/two")
 CONTENTS = (b"", b"what everybody has", b"what hardly anybody has")
-# The row of an upload holds all of the one and only the first chunk of the other.
+# A row holds all of the one, unless it comes bit by bit, and only the first chunk of the other.
 IN_ROW = 20
 TAGS = ("latest", "v1", "v2")
 GRACE, MARGIN = timedelta(days=1), timedelta(hours=1)
@@ -147,9 +147,9 @@ class Bytes(RuleBasedStateMachine):
 
     # Blobs
 
-    @rule(repository=repositories, content=contents, chunks=st.integers(0, 3))
-    def push_blob(self, repository: str, content: bytes, chunks: int) -> None:
-        self.run(self.shop.push_blob(repository, content, chunks=chunks))
+    @rule(repository=repositories, content=contents, chunks=st.integers(0, 3), at_once=st.booleans())
+    def push_blob(self, repository: str, content: bytes, chunks: int, at_once: bool = True) -> None:
+        self.run(self.shop.push_blob(repository, content, chunks=chunks, at_once=at_once))
         self.shelf(repository).hold(content, self.now + GRACE)
 
     @rule(repository=repositories, content=contents)
@@ -221,7 +221,8 @@ class Bytes(RuleBasedStateMachine):
     @rule(repository=repositories, content=contents, chunks=st.integers(0, 2), placed=st.booleans())
     def begin_a_slow_push(self, repository: str, content: bytes, chunks: int, placed: bool) -> None:
         store = HeldStore(self.shop.store, "assemble", after=placed)
-        slow = self.begin(self.pushes, store, self.shop.over(store).push_blob(repository, content, chunks=chunks))
+        work = self.shop.over(store).push_blob(repository, content, chunks=chunks, at_once=False)
+        slow = self.begin(self.pushes, store, work)
         if slow is None:
             self.shelf(repository).hold(content, self.now + GRACE)
         else:
@@ -390,7 +391,7 @@ class Registry(Bytes):
 
 @pytest.fixture(autouse=True)
 def _in_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers, "_IN_ROW", IN_ROW)
+    monkeypatch.setattr(layers, "SMALL", IN_ROW)
 
 
 class RegistryOnDisk(Registry):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from roadstead.config import Limits
 from roadstead.domain.reference import Digest, RepositoryName
@@ -22,8 +23,9 @@ from roadstead.errors import (
     TooManyRequests,
     UploadUnknown,
 )
-from roadstead.metadata.layers import Upload
-from roadstead.services import layers, namespaces
+from roadstead.metadata.layers import SMALL, Upload
+from roadstead.metadata.schema.content import small_blobs
+from roadstead.services import blob_contents, layers, namespaces
 from roadstead.services.access import Asker
 from roadstead.services.context import Context
 from roadstead.services.layers import Chunk
@@ -63,14 +65,21 @@ async def finish(ctx: Context, owner: Asker, of: Upload, digest: Digest, last: C
 
 
 async def read(ctx: Context, who: Asker, digest: Digest, name: RepositoryName = NAME) -> bytes:
-    store, key, blob = await layers.find(ctx, who, name, digest)
-    data = b"".join([piece async for piece in store.open(key)])
-    assert len(data) == blob.size
+    found = await blob_contents.find(ctx, who, name, digest)
+    data = await found.read()
+    assert len(data) == found.blob.size
     return data
 
 
 async def keys(ctx: Context, prefix: str = "") -> list[str]:
     return [entry.key async for entry in ctx.store("local").list(prefix)]
+
+
+async def kept(ctx: Context) -> int:
+    """How many blobs have bytes, in the store or in a row."""
+    async with ctx.database.read() as tx:
+        rows: int = await tx.scalar(sa.select(sa.func.count()).select_from(small_blobs))
+    return rows + len(await keys(ctx))
 
 
 @pytest.mark.usefixtures("in_row")
@@ -235,15 +244,34 @@ class TestLimits:
 
 
 class TestBlobs:
+    @pytest.mark.parametrize(("size", "files"), [(0, 0), (SMALL, 0), (SMALL + 1, 1)])
+    async def test_a_small_one_needs_no_file(self, ctx: Context, owner: Asker, size: int, files: int) -> None:
+        content = b"x" * size
+        digest = await push_blob(ctx, owner, "library/web", content)
+        assert len(await keys(ctx)) == files
+        assert await read(ctx, owner, digest) == content
+
+    async def test_a_small_one_that_an_earlier_release_has_stored_is_read_from_its_file(
+        self, ctx: Context, owner: Asker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(layers, "SMALL", -1)
+        digest = await push_blob(ctx, owner, "library/web", b"layer")
+        assert len(await keys(ctx)) == 1
+        monkeypatch.undo()
+        assert await push_blob(ctx, owner, "library/other", b"layer") == digest
+        assert await kept(ctx) == 1
+        for name in (NAME, OTHER):
+            assert await read(ctx, owner, digest, name) == b"layer"
+
     async def test_the_same_content_twice_is_stored_once(self, ctx: Context, owner: Asker) -> None:
         for repository in ("library/web", "library/web", "library/other"):
             await push_blob(ctx, owner, repository, b"layer")
-        assert len(await keys(ctx)) == 1
+        assert await kept(ctx) == 1
         assert await read(ctx, owner, Digest.of(b"layer"), OTHER) == b"layer"
 
     async def test_the_same_content_twice_at_once(self, ctx: Context, owner: Asker) -> None:
         await asyncio.gather(*(push_blob(ctx, owner, f"library/web{number % 3}", b"layer") for number in range(12)))
-        assert len(await keys(ctx)) == 1
+        assert await kept(ctx) == 1
         for number in range(3):
             assert (
                 await read(ctx, owner, Digest.of(b"layer"), RepositoryName.parse(f"library/web{number}")) == b"layer"
@@ -274,7 +302,7 @@ class TestMounts:
             name = RepositoryName.parse(target)
             assert await layers.mount(ctx, owner, name, digest, source)
             assert await read(ctx, owner, digest, name) == b"layer"
-        assert len(await keys(ctx)) == 1
+        assert await kept(ctx) == 1
 
     async def test_what_is_not_there_has_to_be_uploaded(self, ctx: Context, owner: Asker) -> None:
         digest = await push_blob(ctx, owner, "library/web", b"layer")

@@ -13,33 +13,33 @@ from roadstead.services.memory import Admissions, Recent
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_a_manifest_is_remembered_by_its_digest() -> None:
+def test_content_is_remembered_by_its_digest() -> None:
     recent = Recent()
-    assert recent.manifest("sha256:a") is None
-    recent.keep_manifest("sha256:a", b"one")
-    recent.keep_manifest("sha256:a", b"another cannot have this digest")
-    assert recent.manifest("sha256:a") == b"one"
+    assert recent.content("sha256:a") is None
+    recent.keep_content("sha256:a", b"one")
+    recent.keep_content("sha256:a", b"another cannot have this digest")
+    assert recent.content("sha256:a") == b"one"
 
 
 def test_the_oldest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_MANIFEST_BYTES", 80)
+    monkeypatch.setattr(memory, "_CONTENT_BYTES", 80)
     recent = Recent()
     for number in range(8):
-        recent.keep_manifest(str(number), b"x" * 10)
-    recent.manifest("0")
+        recent.keep_content(str(number), b"x" * 10)
+    recent.content("0")
     for number in range(8, 10):
-        recent.keep_manifest(str(number), b"x" * 10)
-    kept = {str(number) for number in range(10) if recent.manifest(str(number)) is not None}
+        recent.keep_content(str(number), b"x" * 10)
+    kept = {str(number) for number in range(10) if recent.content(str(number)) is not None}
     assert kept == {"0", *map(str, range(3, 10))}
 
 
 def test_one_that_would_push_out_many_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_MANIFEST_BYTES", 80)
+    monkeypatch.setattr(memory, "_CONTENT_BYTES", 80)
     recent = Recent()
-    recent.keep_manifest("small", b"x" * 10)
-    recent.keep_manifest("large", b"x" * 11)
-    assert recent.manifest("large") is None
-    assert recent.manifest("small") is not None
+    recent.keep_content("small", b"x" * 10)
+    recent.keep_content("large", b"x" * 11)
+    assert recent.content("large") is None
+    assert recent.content("small") is not None
 
 
 def test_a_running_hash_is_handed_over_once() -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from roadstead.config import Settings
 from roadstead.domain.reference import Digest
 from roadstead.errors import AppError, BlobUnknown, UploadUnknown
-from roadstead.metadata.schema.content import manifests
+from roadstead.metadata.schema.content import blobs, manifests, small_blobs
 from roadstead.services import gc, storage
 from roadstead.services.repositories import delete_repository
 from roadstead.services.storage import Finding, Progress
@@ -21,7 +21,7 @@ from tests.factories.stores import HeldStore, begin, go_on, kill
 from tests.jobs.bench import FakeClock
 
 REPOSITORIES = ("library/one", "library/two", "library/three")
-LAYER = b"what everybody has" * 100
+LAYER = b"what everybody has" * 2000
 DIGEST = Digest.of(LAYER)
 
 
@@ -95,7 +95,7 @@ async def refusal(shop: Shop, repository: str) -> type[AppError] | None:
 async def test_nothing_is_found_where_nothing_is_wrong(shop: Shop) -> None:
     progress = Progress()
     assert [found async for found in storage.check(shop.ctx, progress, quarantine=True)] == []
-    assert progress == Progress(blobs=2, bytes=len(LAYER) + 2, manifests=3, keys=2)
+    assert progress == Progress(blobs=2, bytes=len(LAYER) + 2, manifests=3, keys=1)
 
 
 @damaged
@@ -168,7 +168,7 @@ async def test_a_healing_that_breaks_off_leaves_the_blob_broken_and_the_next_hea
 
 async def test_a_push_that_began_before_the_damage_does_not_call_a_healing_done(shop: Shop, file: Path) -> None:
     early, late = HeldStore(shop.store, "assemble", after=True), HeldStore(shop.store, "assemble")
-    other = b"another layer"
+    other = b"another layer" * 4000
     slow = await begin(early, shop.over(early).push_blob(REPOSITORIES[0], other))
     await shop.push_blob(REPOSITORIES[1], other)
     [key] = [key for key in await shop.keys() if Digest.of(other).hex in key]
@@ -181,6 +181,32 @@ async def test_a_push_that_began_before_the_damage_does_not_call_a_healing_done(
     await go_on(late, healing)
     for repository in REPOSITORIES[1:]:
         assert await shop.read_blob(repository, Digest.of(other)) == other
+
+
+# Small blobs, whose bytes are a row
+
+
+@pytest.mark.parametrize("row", [b"[]", b"{", None], ids=["other", "truncated", "missing"])
+async def test_a_broken_small_blob_is_put_aside_and_healed_everywhere_by_one_push(
+    shop: Shop, row: bytes | None
+) -> None:
+    digest = Digest.of(b"{}")
+    which = small_blobs.c.blob_id == sa.select(blobs.c.id).where(blobs.c.digest == str(digest)).scalar_subquery()
+    async with shop.ctx.database.write() as tx:
+        if row is None:
+            await tx.run(sa.delete(small_blobs).where(which))
+        else:
+            await tx.run(sa.update(small_blobs).where(which).values(data=row))
+    [found] = await broken(shop, quarantine=True)
+    assert (found.subject, found.put_aside) == (str(digest), True)
+    for repository in REPOSITORIES:
+        with pytest.raises(BlobUnknown):
+            await shop.read_blob(repository, digest)
+    await shop.push_blob(REPOSITORIES[1], b"{}")
+    for repository in REPOSITORIES:
+        assert await shop.read_blob(repository, digest) == b"{}"
+    assert await shop.findings() == []
+    await everything_goes(shop)
 
 
 async def test_a_pull_of_missing_bytes_is_refused_and_not_broken_off(shop: Shop, file: Path) -> None:

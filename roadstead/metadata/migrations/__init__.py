@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from roadstead.metadata.database import Database, Tx
 
 # The version of the newest file in `versions/`, and the oldest code that can work with that schema.
-VERSION = 9
-COMPATIBLE = 7
+VERSION = 10
+COMPATIBLE = 10
 
 schema_version = sa.Table(
     "schema_version",

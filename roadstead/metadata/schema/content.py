@@ -160,6 +160,14 @@ blobs = sa.Table(
     **NEVER_REUSED,
 )
 
+# The bytes of blobs that are few, which then need no visit to the store.
+small_blobs = sa.Table(
+    "small_blobs",
+    metadata,
+    sa.Column("blob_id", Id, sa.ForeignKey("blobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
 repository_blobs = sa.Table(
     "repository_blobs",
     metadata,
