@@ -17,6 +17,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 
@@ -25,6 +26,7 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.roadstead import RoadsteadServer, on_postgres
 
 EXAMPLES = 6
+_ATTEMPTS = 3
 CHECKED = (
     "not_a_server_error",
     "status_code_conformance",
@@ -90,4 +92,11 @@ def test_what_is_answered_is_what_is_described(described: Described, name: str, 
             case.body |= {each: known[each] for each in names}
         case.call_and_validate(session=described.session, checks=checks)
 
-    ask()
+    for _ in range(_ATTEMPTS):
+        try:
+            ask()
+        except FlakyStrategyDefinition:
+            # Once in some thousand tests schemathesis draws less for the same choices: nothing that we have answered.
+            continue
+        return
+    raise AssertionError(f"schemathesis makes no consistent requests for {name}")

@@ -27,12 +27,6 @@ from tests.servers.roadstead import RoadsteadServer
 REFUSED = r"(?i)denied|403|forbidden"
 
 
-@pytest.fixture
-def served(sqlite_disk: RoadsteadServer) -> RoadsteadServer:
-    """One product: that both databases decide alike is held where policies are read and compiled."""
-    return sqlite_disk
-
-
 def add_user(served: RoadsteadServer, name: str) -> Login:
     """A new user of the served registry with a credential."""
 
