@@ -6,6 +6,7 @@ kept as they came; this module only reads them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ _ELSEWHERE = (
     "application/vnd.docker.image.rootfs.foreign.",
 )
 
+# A weight of nothing in an Accept header: what stands before it is not wanted.
+_REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)")
 # What a database's integer holds; nothing real comes near.
 _LARGEST_SUM = (1 << 63) - 1
 
@@ -227,8 +230,12 @@ def accepts(header: str, media_type: str) -> bool:
     """Whether an Accept header admits the media type; an empty header admits all (RFC 9110 section 12.5.1)."""
     if not header:
         return True
-    kinds = [part.partition(";")[0].strip().lower() for part in header.split(",")]
-    return any(kind in {media_type, "*/*", "application/*"} for kind in kinds)
+    named: dict[str, bool] = {}
+    for part in header.lower().split(","):
+        kind, _, parameters = part.partition(";")
+        named[kind.strip()] = not _REFUSED.search(parameters)
+    # What names the type itself counts before what names many.
+    return next((named[kind] for kind in (media_type, "application/*", "*/*") if kind in named), False)
 
 
 def member_digests(body: bytes) -> list[str]:

@@ -360,6 +360,10 @@ class TestPlatforms:
         (f"{OCI_MANIFEST},{DOCKER_MANIFEST}", OCI_INDEX, False),
         ("text/*", OCI_INDEX, False),
         (OCI_INDEX + "x", OCI_INDEX, False),
+        (f"{OCI_MANIFEST}, {OCI_INDEX};q=0", OCI_INDEX, False),
+        (f"*/*, {OCI_INDEX}; q=0.0", OCI_INDEX, False),
+        (f"*/*;q=0, {OCI_INDEX};q=0.01", OCI_INDEX, True),
+        (f"{OCI_INDEX};version=1;q=0.001", OCI_INDEX, True),
     ],
 )
 def test_the_accept_header(header: str, media_type: str, admitted: bool) -> None:

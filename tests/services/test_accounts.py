@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,24 @@ async def test_a_first_start_that_broke_off_is_made_good_by_the_next(
         assert initial_credentials(ctx) == made
         async with ctx.database.read() as tx:
             assert (await admit(ctx, tx, await owner_asker(ctx), None, None)).caller.owner
+
+
+async def test_of_two_nodes_that_start_first_at_once_one_makes_what_there_is(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            settings = Settings(
+                data=str(tmp_path / name),
+                database=postgres_url,
+                secret_key="A" * 43 + "=",
+                storage=Storage(kind="memory"),
+            )
+            nodes.append(await stack.enter_async_context(open_context(settings)))
+        made = await asyncio.gather(*map(first_start, nodes))
+        assert sorted(each is None for each in made) == [False, True]
 
 
 async def test_two_folders_share_nothing(tmp_path: Path) -> None:
