@@ -144,6 +144,8 @@ class SqliteDatabase:
         sa.event.listen(self._engine, "connect", _configure)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Hashes of secrets and private content are in it; its log takes over the file's permissions.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._reader.exec_driver_sql("PRAGMA query_only=1")

@@ -51,5 +51,5 @@ async def test_a_folder_where_none_can_be(tmp_path: Path) -> None:
     with pytest.raises(StartRefused, match="cannot open the database"):
         await connect(Settings(data=str(tmp_path / "file" / "below")))
     (tmp_path / "roadstead.db").mkdir()
-    with pytest.raises(StartRefused, match="unable to open"):
+    with pytest.raises(StartRefused, match="Is a directory"):
         await connect(Settings(data=str(tmp_path)))

@@ -33,6 +33,14 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await database.close()
 
 
+async def test_nobody_else_on_the_machine_can_read_what_is_in_it(database: SqliteDatabase, tmp_path: Path) -> None:
+    async with database.write() as tx:
+        await put(tx, "secret")
+    made = sorted(tmp_path.glob("roadstead.db*"))
+    assert len(made) == 3, "the database, its log, and the log's index"
+    assert [path.stat().st_mode & 0o077 for path in made] == [0, 0, 0]
+
+
 class Disk:
     """The flushes of this process: counted, and held back or made to fail when a test says so."""
 
