@@ -36,7 +36,8 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── SignatureExpired    401  AuthFailure.SignatureExpire          UNAUTHORIZED
     │   ├── SessionTokenWrong   401  AuthFailure.TokenFailure             UNAUTHORIZED
     │   ├── EndedToken          401  AuthFailure                          UNAUTHORIZED
-    │   └── SecondFactorFailure 401  AuthFailure.MFAFailure               UNAUTHORIZED
+    │   ├── SecondFactorFailure 401  AuthFailure.MFAFailure               UNAUTHORIZED
+    │   └── PasswordChangeNeeded 401 AuthFailure.PasswordChangeNeeded     UNAUTHORIZED
     ├── AccessDenied            403  UnauthorizedOperation                DENIED
     │   └── NetworkRefused      403  IpNotInWhitelist                     DENIED
     ├── NotFound                404  ResourceNotFound                     NAME_UNKNOWN
@@ -85,6 +86,7 @@ from roadstead.errors.access import (
     LoginNeeded,
     NetworkRefused,
     NotAuthenticated,
+    PasswordChangeNeeded,
     SecondFactorFailure,
     SessionTokenWrong,
     SignatureExpired,
@@ -206,6 +208,7 @@ __all__ = [
     "PageInvalid",
     "ParameterMissing",
     "ParameterUnknown",
+    "PasswordChangeNeeded",
     "PatternInvalid",
     "PolicyInvalid",
     "PolicyUnknown",

@@ -65,6 +65,13 @@ class SecondFactorFailure(NotAuthenticated):
     remedy = "Log in again with the code that the app shows now."
 
 
+class PasswordChangeNeeded(NotAuthenticated):
+    """The password is right and must be changed before it lets anybody in."""
+
+    cloud = "AuthFailure.PasswordChangeNeeded"
+    remedy = "Log in with a new password beside it: the console asks for one; or: roadstead account password NAME."
+
+
 class AccessDenied(AppError):
     """The caller is known and may not do this; `detail` carries action and resource."""
 

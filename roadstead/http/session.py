@@ -30,11 +30,15 @@ Body = TypeVar("Body", bound=Wire)
 
 
 class LogIn(Wire, frozen=True, kw_only=True):
-    """Who logs in: the name or number of an account, its password, and the code if it has a second factor."""
+    """Who logs in: the name or number of an account, its password, and the code if it has a second factor.
+
+    An account whose password must be changed sends the new one too.
+    """
 
     name: Typed
     password: Typed
     code: Typed = ""
+    new_password: Typed = ""
 
 
 class EndSession(Wire, frozen=True, kw_only=True):
@@ -74,7 +78,13 @@ async def serve(exchange: Exchange) -> None:
 async def _log_in(exchange: Exchange) -> None:
     request = await _read(exchange, LogIn)
     exchange.presented = Presented(CredentialKind.SESSION, request.name)
-    attempt = sessions.Attempt(request.name, request.password, request.code, exchange.header(b"user-agent"))
+    attempt = sessions.Attempt(
+        name=request.name,
+        password=request.password,
+        code=request.code,
+        client=exchange.header(b"user-agent"),
+        new_password=request.new_password,
+    )
     begun = await sessions.log_in(exchange.ctx, attempt, exchange.origin)
     caller = await sessions.session_caller(exchange.ctx, begun.cookie, exchange.origin, csrf=None)
     answer = await sessions.who_am_i(exchange.ctx, caller, begun.cookie)
@@ -120,8 +130,8 @@ async def _enrol_totp(exchange: Exchange) -> None:
 
 async def _confirm_totp(exchange: Exchange) -> None:
     caller = await cookie_caller(exchange, changes=True)
-    await second_factor.confirm(exchange.ctx, caller, (await _read(exchange, Proof)).code)
-    await _answer(exchange, Done())
+    code = (await _read(exchange, Proof)).code
+    await _answer(exchange, await second_factor.confirm(exchange.ctx, caller, code))
 
 
 async def _remove_totp(exchange: Exchange) -> None:
@@ -129,6 +139,12 @@ async def _remove_totp(exchange: Exchange) -> None:
     request = await _read(exchange, Proof)
     await second_factor.remove(exchange.ctx, caller, request.password, request.code)
     await _answer(exchange, Done())
+
+
+async def _renew_codes(exchange: Exchange) -> None:
+    caller = await cookie_caller(exchange, changes=True)
+    request = await _read(exchange, Proof)
+    await _answer(exchange, await second_factor.renew_codes(exchange.ctx, caller, request.password, request.code))
 
 
 _ROUTES: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {
@@ -141,6 +157,7 @@ _ROUTES: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {
     "/totp/enrol": ("POST", _enrol_totp),
     "/totp/confirm": ("POST", _confirm_totp),
     "/totp/remove": ("POST", _remove_totp),
+    "/totp/recovery": ("POST", _renew_codes),
 }
 
 

@@ -25,6 +25,14 @@ class User:
     console: bool
     totp_confirmed: bool
     created_at: datetime
+    # Whether the next login must bring another password.
+    password_reset: bool
+    phone_num: str
+    country_code: str
+    email: str
+    # The last login of the console, if there was one.
+    login_address: str
+    login_at: datetime | None
 
     @property
     def owner(self) -> bool:
@@ -41,11 +49,19 @@ _FIRST_UIN = 200_000_000_000
 
 
 async def add(
-    tx: Tx, *, owner_uin: str, name: str, remark: str, password_hash: str | None, placeholder: str, now: datetime
+    tx: Tx,
+    *,
+    owner_uin: str,
+    name: str,
+    remark: str,
+    password_hash: str | None,
+    placeholder: str,
+    now: datetime,
+    **more: object,
 ) -> User | None:
     """The new sub-account, with a number of its own; None when the name is taken.
 
-    `placeholder` is a random text that stands for the number until the row's id is known.
+    `placeholder` is a random text that stands for the number until the row's id is known; `more` are further columns.
     """
     c = accounts.c
     account_id = await tx.scalar(
@@ -57,6 +73,7 @@ async def add(
             remark=remark,
             password_hash=password_hash,
             created_at=now,
+            **more,
         )
         .on_conflict_do_nothing(index_elements=["name"])
         .returning(c.id)
@@ -108,8 +125,10 @@ class Factors:
 
     account_id: int
     uin: str
+    name: str
     enabled: bool
     password_hash: str | None
+    password_reset: bool
     totp_secret: bytes | None
     totp_confirmed: bool
     totp_step: int

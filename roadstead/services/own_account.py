@@ -6,6 +6,11 @@ stolen a session does not know.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from roadstead.domain.identity import Caller
 from roadstead.domain.passwords import check_password
 from roadstead.errors import Conflict, InvalidInput, NotAuthenticated
@@ -38,28 +43,33 @@ async def proven(ctx: Context, caller: Caller, password: str) -> Factors:
 async def change_password(ctx: Context, caller: Caller, session_id: str, old: str, new: str) -> None:
     """The caller's account has the new password and its logins have ended, except the one of `session_id`."""
     factors = await proven(ctx, caller, old)
-    if new == old:
-        raise InvalidInput("the new password is the old one")
-    async with ctx.database.read() as tx:
-        user = await users.get(tx, account_id=factors.account_id)
-    check_password(new, user.name if user is not None else "")
-    hashed = await ctx.passwords.hash(new)
+    hashed = await new_hash(ctx, factors, old, new)
     async with ctx.database.write() as tx:
         current = await users.factors(tx, account_id=factors.account_id)
         if current is None or current.password_hash != factors.password_hash:
             raise Conflict("the password has been changed meanwhile; log in with the new one")
-        await users.modify(tx, factors.account_id, password_hash=hashed)
+        await users.modify(tx, factors.account_id, password_hash=hashed, password_reset=False)
         await sessions.remove_of(tx, factors.account_id, but=session_id)
         await note(tx, ctx, caller, "cam:ChangePassword")
 
 
-async def note(tx: Tx, ctx: Context, caller: Caller, action: str, outcome: str = "done") -> None:
+async def new_hash(ctx: Context, factors: Factors, old: str, new: str) -> str:
+    """The hash of the account's new password; raises InvalidInput when it cannot be that."""
+    if new == old:
+        raise InvalidInput("the new password is the old one")
+    check_password(new, factors.name)
+    return await ctx.passwords.hash(new)
+
+
+async def note(
+    tx: Tx, ctx: Context, caller: Caller, action: str, outcome: str = "done", said: Mapping[str, Any] | None = None
+) -> None:
     """The audit says that the caller has done this to the own account."""
     entry = audit_entry(
         caller,
         action=action,
         resource=f"uin/{caller.uin}",
-        data="{}",
+        data=msgspec.json.encode(said or {}).decode(),
         now=ctx.clock(),
         instance_id=None,
         outcome=outcome,

@@ -1,25 +1,31 @@
 """The second factor of console logins: codes of six digits that an app makes every thirty seconds (RFC 6238).
 
 A secret counts from when a first code has confirmed it, so nobody is locked out by an app that never took it. A code
-is accepted once: the account's row keeps the time step of the last one, and only later ones pass. These are the
-account's own affairs: whoever proves the password may change them, and no permission is asked.
+is accepted once: the account's row keeps the time step of the last one, and only later ones pass. A recovery code
+does wherever a code of the app does. These are the account's own affairs: whoever proves the password may change
+them, and no permission is asked.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import pyotp
 
 from roadstead.domain.identity import Caller
 from roadstead.errors import Conflict, InvalidInput, SecondFactorFailure
+from roadstead.metadata import recovery_codes as kept_codes
 from roadstead.metadata import users
 from roadstead.metadata.database import Tx
 from roadstead.metadata.users import Factors
+from roadstead.services import recovery_codes
 from roadstead.services.context import Context
 from roadstead.services.operations import Wire
 from roadstead.services.own_account import note, proven
+from roadstead.services.recovery_codes import RecoveryCodes
 
 _STEP = 30
 _ISSUER = "Roadstead"
@@ -51,8 +57,11 @@ async def enrol(ctx: Context, caller: Caller, password: str) -> Enrolment:
     return Enrolment(secret=secret, uri=pyotp.TOTP(secret).provisioning_uri(name=user.name, issuer_name=_ISSUER))
 
 
-async def confirm(ctx: Context, caller: Caller, code: str) -> None:
-    """Logins of the account ask for a code from now on; raises InvalidInput when this one is not of the secret."""
+async def confirm(ctx: Context, caller: Caller, code: str) -> RecoveryCodes:
+    """Logins of the account ask for a code from now on; its recovery codes, shown this once.
+
+    Raises InvalidInput when the code is not of the secret.
+    """
     async with ctx.database.write() as tx:
         factors = await users.factors(tx, account_id=caller.account_id or 0)
         if factors is None or factors.totp_secret is None or factors.totp_confirmed:
@@ -60,7 +69,9 @@ async def confirm(ctx: Context, caller: Caller, code: str) -> None:
         if not await _accept(ctx, tx, factors, code):
             raise InvalidInput("the code is not of this secret; look at the app's clock and try the next one")
         await users.modify(tx, factors.account_id, totp_confirmed=True)
+        codes = await recovery_codes.renew(tx, factors.account_id)
         await note(tx, ctx, caller, "cam:ConfirmTotp")
+    return codes
 
 
 async def remove(ctx: Context, caller: Caller, password: str, code: str) -> None:
@@ -68,32 +79,64 @@ async def remove(ctx: Context, caller: Caller, password: str, code: str) -> None
     factors = await proven(ctx, caller, password)
     if factors.totp_secret is None:
         raise Conflict("there is no second factor")
+    async with _counted(ctx, factors, caller.origin.address, code) as tx:
+        await check(ctx, tx, factors, code)
+        await forget(tx, factors.account_id)
+        await note(tx, ctx, caller, "cam:RemoveTotp")
+
+
+async def renew_codes(ctx: Context, caller: Caller, password: str, code: str) -> RecoveryCodes:
+    """The account's new recovery codes, shown this once; the earlier ones count no more.
+
+    Raises when password or code do not hold, Conflict when there is no second factor.
+    """
+    factors = await proven(ctx, caller, password)
+    if not factors.totp_confirmed:
+        raise Conflict("there is no second factor, so there is nothing to recover; set one up first")
+    async with _counted(ctx, factors, caller.origin.address, code) as tx:
+        await check(ctx, tx, factors, code)
+        codes = await recovery_codes.renew(tx, factors.account_id)
+        await note(tx, ctx, caller, "cam:RenewRecoveryCodes")
+    return codes
+
+
+@asynccontextmanager
+async def _counted(ctx: Context, factors: Factors, address: str, code: str) -> AsyncIterator[Tx]:
+    """A transaction in which a wrong code ends, and is counted."""
     try:
         async with ctx.database.write() as tx:
-            await check(ctx, tx, factors, code)
-            await users.modify(tx, factors.account_id, totp_secret=None, totp_confirmed=False)
-            await note(tx, ctx, caller, "cam:RemoveTotp")
+            yield tx
     except SecondFactorFailure:
-        await count_wrong(ctx, factors.uin, caller.origin.address, code)
+        await count_wrong(ctx, factors.uin, address, code)
         raise
 
 
-async def check(ctx: Context, tx: Tx, factors: Factors, code: str) -> None:
-    """Returns when the account has no confirmed second factor or this is a code of it that was never used.
+async def forget(tx: Tx, account_id: int) -> None:
+    """The account has no second factor and no recovery codes."""
+    await users.modify(tx, account_id, totp_secret=None, totp_confirmed=False)
+    await kept_codes.replace(tx, account_id, ())
+
+
+async def check(ctx: Context, tx: Tx, factors: Factors, code: str) -> bool:
+    """Whether the code was a recovery code, which is spent; returns when the account has no confirmed second factor
+    or this is a code that was never used.
 
     Raises SecondFactorFailure; whoever asked counts a wrong code as a failed login, outside the transaction.
     """
     if not factors.totp_confirmed:
-        return
+        return False
     if not code:
         raise SecondFactorFailure(
             "credential: the code of the second factor is missing", detail={"gate": "credential", "reason": "missing"}
         )
-    if not await _accept(ctx, tx, factors, code):
-        raise SecondFactorFailure(
-            "credential: the code of the second factor is wrong, or was used before",
-            detail={"gate": "credential", "reason": "wrong"},
-        )
+    if await _accept(ctx, tx, factors, code):
+        return False
+    if await recovery_codes.take(tx, factors.account_id, code):
+        return True
+    raise SecondFactorFailure(
+        "credential: the code of the second factor is wrong, or was used before",
+        detail={"gate": "credential", "reason": "wrong"},
+    )
 
 
 async def count_wrong(ctx: Context, uin: str, address: str, code: str) -> None:

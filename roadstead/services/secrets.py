@@ -96,6 +96,11 @@ def random_secret() -> str:
     return base64.urlsafe_b64encode(random.token_bytes(32)).rstrip(b"=").decode()
 
 
+def random_letters(letters: str, length: int) -> str:
+    """So many of the letters, each as likely as the others."""
+    return "".join(random.choice(letters) for _ in range(length))
+
+
 def random_password(length: int = 32, special: str = "") -> str:
     """A random password with an upper-case and a lower-case letter, a digit, and one of `special` if given."""
     kinds = [kind for kind in (string.ascii_uppercase, string.ascii_lowercase, string.digits, special) if kind]

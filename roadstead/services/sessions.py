@@ -11,15 +11,25 @@ and which only pages of this server can read. It is the way for doors: `session_
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 from roadstead.domain.identity import Caller, CredentialKind, Origin
-from roadstead.errors import AccessDenied, EndedToken, NotAuthenticated, NotFound, SecondFactorFailure
+from roadstead.errors import (
+    AccessDenied,
+    Conflict,
+    EndedToken,
+    NotAuthenticated,
+    NotFound,
+    PasswordChangeNeeded,
+    SecondFactorFailure,
+)
 from roadstead.metadata import accounts, sessions, users
+from roadstead.metadata import recovery_codes as kept_codes
 from roadstead.metadata.accounts import Account
 from roadstead.metadata.database import Tx
 from roadstead.metadata.sessions import Session
@@ -27,7 +37,7 @@ from roadstead.metadata.users import Factors
 from roadstead.services.callers import caller_of
 from roadstead.services.context import Context
 from roadstead.services.operations import Wire
-from roadstead.services.own_account import note
+from roadstead.services.own_account import new_hash, note
 from roadstead.services.second_factor import check, count_wrong
 from roadstead.services.secrets import random_secret, secret_hash
 
@@ -46,6 +56,8 @@ class Attempt:
     code: str = ""
     # What the browser says it is.
     client: str = ""
+    # The password from now on, for an account that must change it.
+    new_password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class WhoAmI(Wire, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="Name of the account.")]
     owner: Annotated[bool, Meta(description="Whether it owns the deployment.")]
     totp: Annotated[bool, Meta(description="Whether it logs in with a second factor.")]
+    recovery_codes: Annotated[int, Meta(description="How many recovery codes it has left for that.")]
     csrf_token: Annotated[str, Meta(description="To be sent as X-CSRF-Token with whatever changes something.")]
 
 
@@ -99,7 +112,8 @@ async def log_in(ctx: Context, attempt: Attempt, origin: Origin) -> Begun:
     """A session for whom name, password and code prove to be.
 
     Raises NotAuthenticated, the same for a wrong name and a wrong password and after the same time;
-    SecondFactorFailure when only the code is missing or wrong; TooManyRequests when one has to wait.
+    PasswordChangeNeeded when the password must be changed and no new one came; SecondFactorFailure when only the code
+    is missing or wrong; TooManyRequests when one has to wait.
     """
     address = origin.address
     async with ctx.database.read() as tx:
@@ -110,16 +124,45 @@ async def log_in(ctx: Context, attempt: Attempt, origin: Origin) -> Begun:
     if found is None or not right:
         await ctx.logins.count(ctx.database, subject, address, ctx.clock())
         raise NotAuthenticated(_WRONG, detail={"gate": "credential"})
+    changed = await _changed_hash(ctx, found, attempt)
     try:
         async with ctx.database.write() as tx:
             factors = await _unchanged(tx, found)
-            await check(ctx, tx, factors, attempt.code)
+            if factors.password_reset and not changed:
+                raise _change_needed()
+            said = {"RecoveryCode": True} if await check(ctx, tx, factors, attempt.code) else {}
             await ctx.logins.admit(tx, factors.uin, address, ctx.clock())
-            begun = await begin(ctx, tx, factors.account_id, origin, attempt.client)
+            if changed:
+                await users.modify(tx, factors.account_id, password_hash=changed, password_reset=False)
+                await sessions.remove_of(tx, factors.account_id)
+                said["PasswordChanged"] = True
+            return await begin(ctx, tx, factors.account_id, origin, attempt.client, said=said)
     except SecondFactorFailure:
         await count_wrong(ctx, subject, address, attempt.code)
         raise
-    return begun
+
+
+async def _changed_hash(ctx: Context, found: Factors, attempt: Attempt) -> str:
+    """The hash of the password that the account must have from now on; empty when the present one stays.
+
+    Raises PasswordChangeNeeded when there must be another and none came, InvalidInput when that cannot be one, and
+    Conflict when none is needed: it is changed when logged in.
+    """
+    if not found.enabled or not (found.password_reset or attempt.new_password):
+        return ""
+    if not found.password_reset:
+        raise Conflict("the password need not be changed to log in; log in with it, then change it")
+    if not attempt.new_password:
+        raise _change_needed()
+    return await new_hash(ctx, found, attempt.password, attempt.new_password)
+
+
+def _change_needed() -> PasswordChangeNeeded:
+    return PasswordChangeNeeded(
+        "credential: the password is right, but it must be changed before it opens anything: log in with a new one "
+        "beside it",
+        detail={"gate": "credential", "reason": "the password must be changed"},
+    )
 
 
 async def _unchanged(tx: Tx, found: Factors) -> Factors:
@@ -133,11 +176,18 @@ async def _unchanged(tx: Tx, found: Factors) -> Factors:
 
 
 async def begin(
-    ctx: Context, tx: Tx, account_id: int, origin: Origin, client: str, *, audited: bool = False
+    ctx: Context,
+    tx: Tx,
+    account_id: int,
+    origin: Origin,
+    client: str,
+    *,
+    audited: bool = False,
+    said: Mapping[str, Any] | None = None,
 ) -> Begun:
     """A session of the account, however it has proved who it is; raises NotAuthenticated when it is disabled.
 
-    `audited` says that the login has an entry already, which tells more of it.
+    `said` goes into the login's audit entry; `audited` says that it has one already, which tells more of it.
     """
     account = await accounts.get(tx, account_id=account_id)
     caller = await caller_of(ctx, tx, account, CredentialKind.SESSION, origin)
@@ -147,8 +197,9 @@ async def begin(
     ends = now + timedelta(seconds=ctx.settings.sessions.life_seconds)
     row = Session(session_id(cookie), account.id, origin.address[:60], _shown(client), now, now, ends)
     await sessions.add(tx, row)
+    await users.modify(tx, account.id, login_address=row.address, login_at=now)
     if not audited:
-        await note(tx, ctx, caller, "cam:Login")
+        await note(tx, ctx, caller, "cam:Login", said=said)
     return Begun(cookie, ends, account)
 
 
@@ -188,11 +239,13 @@ async def who_am_i(ctx: Context, caller: Caller, cookie: str) -> WhoAmI:
     """Who is logged in."""
     async with ctx.database.read() as tx:
         user = await users.get(tx, account_id=caller.account_id or 0)
+        left = await kept_codes.count(tx, caller.account_id or 0)
     return WhoAmI(
         uin=caller.uin,
         name=user.name if user is not None else "",
         owner=caller.owner,
         totp=user is not None and user.totp_confirmed,
+        recovery_codes=left,
         csrf_token=csrf_token(cookie),
     )
 

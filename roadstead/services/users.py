@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from roadstead.domain.passwords import check_password
 from roadstead.errors import AccountUnknown, AlreadyExists, Conflict, InvalidInput, LimitReached, NotEmpty
 from roadstead.metadata import access_keys, sessions, users
 from roadstead.metadata.users import User
+from roadstead.services import second_factor
 from roadstead.services.access_keys import check_owner, forbid_temporary, make_key
 from roadstead.services.fields import Password, Uin, UserName
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Preparation, Wire, operation
@@ -31,8 +33,14 @@ _MOST_USERS = 10_000
 Remark = Annotated[str, Meta(description="What the user is for, up to 200 characters.", max_length=200)]
 Flag = Literal[0, 1]
 ConsoleLogin = Annotated[Flag, Meta(description="1: may log in to the console with a password; 0: may not.")]
-Ignored = Annotated[str, Meta(description="Accepted for clients of CAM; not kept.", max_length=200)]
-NeedReset = Annotated[Flag, Meta(description="Accepted for clients of CAM; the user is not made to change it.")]
+PhoneNum = Annotated[
+    str, Meta(description="Telephone number, up to 40 characters; nothing is sent there.", max_length=40)
+]
+CountryCode = Annotated[str, Meta(description="Country code of the telephone number, like `86`.", max_length=10)]
+Email = Annotated[str, Meta(description="Mail address, up to 200 characters; nothing is sent there.", max_length=200)]
+NeedReset = Annotated[
+    Flag, Meta(description="1: the next login to the console must choose another password; 0: it need not.")
+]
 
 
 class AddUser(Wire, frozen=True, kw_only=True):
@@ -44,9 +52,9 @@ class AddUser(Wire, frozen=True, kw_only=True):
     use_api: Annotated[Flag, Meta(description="1: an API key is made too.")] = 0
     password: Password = ""
     need_reset_password: NeedReset = 0
-    phone_num: Ignored = ""
-    country_code: Ignored = ""
-    email: Ignored = ""
+    phone_num: PhoneNum = ""
+    country_code: CountryCode = ""
+    email: Email = ""
 
 
 class AddedUser(Wire, frozen=True, kw_only=True):
@@ -58,6 +66,7 @@ class AddedUser(Wire, frozen=True, kw_only=True):
     password: Annotated[str, Meta(description="The password, when it was made here; else empty.")] = ""
     secret_id: Annotated[str, Meta(description="Id of the API key, when one was made; else empty.")] = ""
     secret_key: Annotated[str, Meta(description="Secret of the API key; it is not shown again.")] = ""
+    phone_num_verify_link: Annotated[str, Meta(description="Always empty: telephone numbers are not verified.")] = ""
 
 
 class UpdateUser(Wire, frozen=True, kw_only=True):
@@ -67,10 +76,10 @@ class UpdateUser(Wire, frozen=True, kw_only=True):
     remark: Remark | None = None
     console_login: ConsoleLogin | None = None
     password: Password = ""
-    need_reset_password: NeedReset = 0
-    phone_num: Ignored = ""
-    country_code: Ignored = ""
-    email: Ignored = ""
+    need_reset_password: NeedReset | None = None
+    phone_num: PhoneNum | None = None
+    country_code: CountryCode | None = None
+    email: Email | None = None
 
 
 class UpdatedUser(Wire, frozen=True, kw_only=True):
@@ -117,9 +126,15 @@ class UserInfo(Wire, frozen=True, kw_only=True):
     create_time: Annotated[datetime, Meta(description="When the user was made.")]
     enabled: Annotated[bool, Meta(description="Whether it may do anything.")]
     totp: Annotated[bool, Meta(description="Whether it logs in to the console with a second factor.")]
-    phone_num: Annotated[str, Meta(description="Always empty.")] = ""
-    country_code: Annotated[str, Meta(description="Always empty.")] = ""
-    email: Annotated[str, Meta(description="Always empty.")] = ""
+    need_reset_password: NeedReset
+    phone_num: PhoneNum
+    country_code: CountryCode
+    email: Email
+    nick_name: Annotated[str, Meta(description="The name once more.")]
+    recently_login_ip: Annotated[str, Meta(description="From where it last logged in to the console, or empty.")] = (
+        msgspec.field(name="RecentlyLoginIP", default="")
+    )
+    recently_login_time: Annotated[datetime | None, Meta(description="When it last logged in to the console.")] = None
 
 
 class UserPage(PageAnswer, frozen=True, kw_only=True):
@@ -139,6 +154,13 @@ def info(user: User) -> UserInfo:
         create_time=user.created_at,
         enabled=user.enabled,
         totp=user.totp_confirmed,
+        need_reset_password=1 if user.password_reset else 0,
+        phone_num=user.phone_num,
+        country_code=user.country_code,
+        email=user.email,
+        nick_name=user.name,
+        recently_login_ip=user.login_address,
+        recently_login_time=user.login_at,
     )
 
 
@@ -196,6 +218,10 @@ async def add_user(call: Call, request: AddUser) -> AddedUser:
         password_hash=password.hashed,
         placeholder=random_id(20),
         now=call.now,
+        password_reset=bool(request.need_reset_password),
+        phone_num=request.phone_num,
+        country_code=request.country_code,
+        email=request.email,
     )
     if user is None:
         raise AlreadyExists(f"there is a user {request.name!r} already")
@@ -212,16 +238,17 @@ async def add_user(call: Call, request: AddUser) -> AddedUser:
 
 @operation(resource=_NAMED, changes=True, service="cam", raises=(AccountUnknown, InvalidInput), prepare=_password)
 async def update_user(call: Call, request: UpdateUser) -> UpdatedUser:
-    """Change a user's remark or console password; a changed password ends the user's logins."""
+    """Change what is known of a user, or its console password; a changed password ends the user's logins."""
     user = await _manageable(call, request.name)
-    values: dict[str, object] = {}
+    kept = ("remark", "phone_num", "country_code", "email")
+    values: dict[str, object] = {name: getattr(request, name) for name in kept if getattr(request, name) is not None}
     shown = ""
-    if request.remark is not None:
-        values["remark"] = request.remark
+    if request.need_reset_password is not None:
+        values["password_reset"] = bool(request.need_reset_password)
     if request.console_login == 0:
         if user.owner:
             raise Conflict("the owner logs in to the console with a password; give another one instead")
-        values["password_hash"] = None
+        values |= {"password_hash": None, "password_reset": False}
     elif request.password or (request.console_login == 1 and not user.console):
         password = call.prepared(_Password)
         shown, values["password_hash"] = password.shown, password.hashed
@@ -243,7 +270,7 @@ async def modify_user_status(call: Call, request: ModifyUserStatus) -> Done:
             raise Conflict("the owner cannot be disabled")
         values["enabled"] = request.enabled
     if request.reset_totp:
-        values |= {"totp_secret": None, "totp_confirmed": False}
+        await second_factor.forget(call.tx, user.id)
     if values:
         await users.modify(call.tx, user.id, **values)
     if request.enabled is False or request.reset_totp:

@@ -75,7 +75,9 @@ async def test_the_cookie_is_for_this_server_alone(folder: Path, clock: FakeCloc
         assert made.password not in answer.text and cookie.value not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/logout", "/end", "/password", "/totp/enrol", "/totp/confirm", "/totp/remove"])
+@pytest.mark.parametrize(
+    "path", ["/logout", "/end", "/password", "/totp/enrol", "/totp/confirm", "/totp/remove", "/totp/recovery"]
+)
 async def test_nothing_changes_without_the_token_of_the_session(alice: Context, path: str) -> None:
     async with open_client(alice) as client, open_client(alice) as other:
         await log_in(client)
@@ -203,16 +205,36 @@ async def test_a_second_factor(alice: Context, clock: FakeClock) -> None:
         app = pyotp.TOTP(made["Secret"])
         assert made["Uri"].startswith("otpauth://totp/")
         refused(await post(client, "/totp/confirm", csrf, Code="000000"), 400, "not of this secret")
-        assert (await post(client, "/totp/confirm", csrf, Code=app.at(clock()))).status_code == 200
+        confirmed = await post(client, "/totp/confirm", csrf, Code=app.at(clock()))
+        first, second = confirmed.json()["RecoveryCodes"][:2]
         refused(await log_in(client), 401, "AuthFailure.MFAFailure")
         clock.turn(seconds=30)
         again = await log_in(client, Code=app.at(clock()))
-        assert again.json()["Totp"] is True
+        assert (again.json()["Totp"], again.json()["RecoveryCodes"]) == (True, 10)
+        assert (await log_in(client, Code=first)).json()["RecoveryCodes"] == 9
+        refused(await log_in(client, Code=first), 401, "AuthFailure.MFAFailure")
+        again = await log_in(client, Code=second)
         clock.turn(seconds=30)
         csrf = again.json()["CsrfToken"]
+        renewed = await post(client, "/totp/recovery", csrf, Password=PASSWORD, Code=app.at(clock()))
+        assert len(renewed.json()["RecoveryCodes"]) == 10 and renewed.headers["cache-control"] == "no-store"
+        clock.turn(seconds=30)
         done = await post(client, "/totp/remove", csrf, Password=PASSWORD, Code=app.at(clock()))
         assert done.status_code == 200, done.text
         assert (await log_in(client)).json()["Totp"] is False
+
+
+async def test_a_password_that_must_be_changed(alice: Context) -> None:
+    await call(alice, users.update_user, name="alice", need_reset_password=1)
+    async with open_client(alice) as client:
+        refused(await log_in(client), 401, "AuthFailure.PasswordChangeNeeded")
+        refused(await log_in(client, Password="x", NewPassword=OTHER), 401, "name or password")
+        refused(await log_in(client, NewPassword=PASSWORD), 400, "the old one")
+        refused(await log_in(client, NewPassword="short"), 400, "8 to 128")
+        assert (await log_in(client, NewPassword=OTHER)).status_code == 200
+        refused(await log_in(client), 401, "name or password")
+        assert (await log_in(client, Password=OTHER)).status_code == 200
+        refused(await log_in(client, Password=OTHER, NewPassword=PASSWORD), 409, "need not be changed")
 
 
 async def test_the_network_gate_stands_before_it(alice: Context) -> None:

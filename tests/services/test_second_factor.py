@@ -19,7 +19,7 @@ from roadstead.errors import (
     TooManyRequests,
 )
 from roadstead.metadata.schema.delivery import audit_entries
-from roadstead.metadata.schema.tenancy import accounts
+from roadstead.metadata.schema.tenancy import accounts, recovery_codes
 from roadstead.services import second_factor, users
 from roadstead.services.context import Context
 from roadstead.services.second_factor import matching_step
@@ -81,6 +81,13 @@ async def enrolled(ctx: Context, clock: FakeClock) -> tuple[Caller, str]:
     await second_factor.confirm(ctx, caller, code_of(secret, clock))
     clock.turn(seconds=30)
     return caller, secret
+
+
+async def recoverable(ctx: Context, clock: FakeClock) -> tuple[Caller, list[str]]:
+    """Alice with a confirmed second factor, and her recovery codes."""
+    caller = await alice(ctx)
+    secret = (await second_factor.enrol(ctx, caller, PASSWORD)).secret
+    return caller, (await second_factor.confirm(ctx, caller, code_of(secret, clock))).recovery_codes
 
 
 async def test_it_counts_from_when_it_is_confirmed(ctx: Context, clock: FakeClock) -> None:
@@ -183,3 +190,65 @@ async def test_its_secret_is_kept_encrypted_and_told_once(ctx: Context, clock: F
     assert secret.encode() not in kept and ctx.secrets.unseal(kept).decode() == secret
     assert secret not in told
     assert "cam:EnrolTotp" in told and "cam:ConfirmTotp" in told
+
+
+async def test_a_recovery_code_lets_in_once(ctx: Context, folder: Path, clock: FakeClock) -> None:
+    caller, codes = await recoverable(ctx, clock)
+    assert len(set(codes)) == 10 and all(len(code) == 19 for code in codes)
+    assert (await who_am_i(ctx, caller, "")).recovery_codes == 10
+    # However it was written down.
+    await begin(ctx, codes[0])
+    await begin(ctx, codes[1].upper().replace("-", " "))
+    async with open_test_context(folder, clock) as other:
+        for each in (ctx, other):
+            for code in codes[:2]:
+                with pytest.raises(SecondFactorFailure, match="used before"):
+                    await begin(each, code)
+    assert (await who_am_i(ctx, caller, "")).recovery_codes == 8
+    async with ctx.database.read() as tx:
+        told = [row.data for row in await tx.all(sa.select(audit_entries)) if row.action == "cam:Login"]
+    assert told.count('{"RecoveryCode":true}') == 2
+
+
+async def test_a_recovery_code_sent_twice_at_once_lets_one_in(ctx: Context, clock: FakeClock) -> None:
+    _, codes = await recoverable(ctx, clock)
+    found = await asyncio.gather(*(begin(ctx, codes[0]) for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(each, Begun) for each in found) == 1
+
+
+async def test_recovery_codes_are_renewed_with_password_and_code(ctx: Context, clock: FakeClock) -> None:
+    caller, codes = await recoverable(ctx, clock)
+    with pytest.raises(NotAuthenticated, match="password is wrong"):
+        await second_factor.renew_codes(ctx, caller, "wrong", codes[0])
+    for code in ("", "000000", codes[0][:-1]):
+        with pytest.raises(SecondFactorFailure):
+            await second_factor.renew_codes(ctx, caller, PASSWORD, code)
+    fresh = (await second_factor.renew_codes(ctx, caller, PASSWORD, codes[0])).recovery_codes
+    assert not set(fresh) & set(codes) and (await who_am_i(ctx, caller, "")).recovery_codes == 10
+    with pytest.raises(SecondFactorFailure):
+        await begin(ctx, codes[1])
+    await second_factor.remove(ctx, caller, PASSWORD, fresh[0])
+    assert (await who_am_i(ctx, caller, "")).recovery_codes == 0
+    with pytest.raises(Conflict, match="no second factor"):
+        await second_factor.renew_codes(ctx, caller, PASSWORD, fresh[1])
+
+
+async def test_recovery_codes_end_with_the_second_factor(ctx: Context, clock: FakeClock) -> None:
+    _, codes = await recoverable(ctx, clock)
+    await call(ctx, users.modify_user_status, name="alice", reset_totp=True)
+    caller = await session_caller(ctx, (await begin(ctx)).cookie, origin(), csrf=None)
+    clock.turn(seconds=30)
+    secret = (await second_factor.enrol(ctx, caller, PASSWORD)).secret
+    await second_factor.confirm(ctx, caller, code_of(secret, clock))
+    with pytest.raises(SecondFactorFailure):
+        await begin(ctx, codes[0])
+
+
+async def test_recovery_codes_are_kept_as_hashes(ctx: Context, clock: FakeClock) -> None:
+    _, codes = await recoverable(ctx, clock)
+    async with ctx.database.read() as tx:
+        kept = str(await tx.all(sa.select(recovery_codes)))
+        told = str(await tx.all(sa.select(audit_entries)))
+    for code in codes:
+        assert code not in kept + told and code.replace("-", "") not in kept + told
+    assert "cam:ConfirmTotp" in told

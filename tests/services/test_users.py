@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 import sqlalchemy as sa
 
@@ -22,17 +23,20 @@ from roadstead.errors import (
     LimitReached,
     NotAuthenticated,
     NotEmpty,
+    PasswordChangeNeeded,
+    SecondFactorFailure,
 )
 from roadstead.metadata import accounts
 from roadstead.metadata import users as metadata
 from roadstead.metadata.schema.access import api_keys, sessions, temporary_keys
 from roadstead.metadata.schema.delivery import audit_entries
-from roadstead.services import access_keys, credentials, federation, users
+from roadstead.services import access_keys, credentials, federation, second_factor, users
 from roadstead.services.access import admit
 from roadstead.services.accounts import local_owner
 from roadstead.services.callers import caller_of
 from roadstead.services.context import Context
 from roadstead.services.grants import grant
+from roadstead.services.own_account import change_password
 from roadstead.services.sessions import Attempt, log_in, session_caller
 from tests.factories.accounts import Login, asker, origin, owner_caller
 from tests.factories.calls import call, call_as
@@ -188,6 +192,82 @@ class TestChanging:
         assert row is not None
         assert ('"Enabled":true' in row.before, '"Enabled":false' in row.after) == (True, True)
         assert row.resource == "uin/alice"
+
+    async def test_how_people_are_reached_is_kept(self, ctx: Context) -> None:
+        await call(
+            ctx, users.add_user, name="alice", phone_num="555 0100", country_code="86", email="alice@example.com"
+        )
+        await call(ctx, users.update_user, name="alice", remark="shop team", phone_num="555 0199")
+        shown = await call(ctx, users.get_user, name="alice")
+        assert (shown.phone_num, shown.country_code, shown.email) == ("555 0199", "86", "alice@example.com")
+        assert (await call(ctx, users.list_users)).data == [shown]
+        await call(ctx, users.update_user, name="alice", email="")
+        assert (await call(ctx, users.get_user, name="alice")).email == ""
+
+    async def test_the_last_login_is_known(self, ctx: Context) -> None:
+        await call(ctx, users.add_user, name="alice", console_login=1, password=PASSWORD)
+        shown = await call(ctx, users.get_user, name="alice")
+        assert (shown.recently_login_ip, shown.recently_login_time) == ("", None)
+        await log_in(ctx, Attempt("alice", PASSWORD), origin())
+        shown = await call(ctx, users.get_user, name="alice")
+        assert (shown.recently_login_ip, shown.recently_login_time) == (origin().address, ctx.clock())
+
+
+class TestPasswordsThatMustBeChanged:
+    async def test_the_first_login_brings_another_one(self, ctx: Context) -> None:
+        made = await call(ctx, users.add_user, name="alice", console_login=1, need_reset_password=1)
+        assert (await call(ctx, users.get_user, name="alice")).need_reset_password == 1
+        with pytest.raises(PasswordChangeNeeded):
+            await log_in(ctx, Attempt("alice", made.password), origin())
+        for wrong in (made.password, "short", "Alice-Alice1"):
+            with pytest.raises(InvalidInput):
+                await log_in(ctx, Attempt("alice", made.password, new_password=wrong), origin())
+        with pytest.raises(NotAuthenticated, match="name or password"):
+            await log_in(ctx, Attempt("alice", "wrong", new_password=PASSWORD), origin())
+        await log_in(ctx, Attempt("alice", made.password, new_password=PASSWORD), origin())
+        assert (await call(ctx, users.get_user, name="alice")).need_reset_password == 0
+        await log_in(ctx, Attempt("alice", PASSWORD), origin())
+        with pytest.raises(NotAuthenticated):
+            await log_in(ctx, Attempt("alice", made.password), origin())
+
+    async def test_a_second_factor_is_asked_for_too(self, ctx: Context, clock: FakeClock) -> None:
+        await call(ctx, users.add_user, name="alice", console_login=1, password=PASSWORD)
+        begun = await log_in(ctx, Attempt("alice", PASSWORD), origin())
+        caller = await session_caller(ctx, begun.cookie, origin(), csrf=None)
+        secret = (await second_factor.enrol(ctx, caller, PASSWORD)).secret
+        codes = await second_factor.confirm(ctx, caller, pyotp.TOTP(secret).at(clock()))
+        await call(ctx, users.update_user, name="alice", need_reset_password=1)
+        code = codes.recovery_codes[0]
+        # No code is spent before there is a new password, and no password changed without a code.
+        with pytest.raises(PasswordChangeNeeded):
+            await log_in(ctx, Attempt("alice", PASSWORD, code), origin())
+        with pytest.raises(SecondFactorFailure):
+            await log_in(ctx, Attempt("alice", PASSWORD, new_password="Battery-staple-8"), origin())
+        await session_caller(ctx, begun.cookie, origin(), csrf=None)
+        await log_in(ctx, Attempt("alice", PASSWORD, code, new_password="Battery-staple-8"), origin())
+        # Whoever was logged in with the old password is not any more.
+        with pytest.raises(NotAuthenticated):
+            await session_caller(ctx, begun.cookie, origin(), csrf=None)
+
+    async def test_who_changes_it_while_logged_in_has_done_it(self, ctx: Context) -> None:
+        await call(ctx, users.add_user, name="alice", console_login=1, password=PASSWORD)
+        begun = await log_in(ctx, Attempt("alice", PASSWORD), origin())
+        caller = await session_caller(ctx, begun.cookie, origin(), csrf=None)
+        await call(ctx, users.update_user, name="alice", need_reset_password=1)
+        await change_password(ctx, caller, caller.credential_id, PASSWORD, "Battery-staple-8")
+        await log_in(ctx, Attempt("alice", "Battery-staple-8"), origin())
+
+    async def test_it_can_be_called_off(self, ctx: Context) -> None:
+        await call(ctx, users.add_user, name="alice", console_login=1, password=PASSWORD, need_reset_password=1)
+        await call(ctx, users.update_user, name="alice", remark="shop team")
+        with pytest.raises(PasswordChangeNeeded):
+            await log_in(ctx, Attempt("alice", PASSWORD), origin())
+        with pytest.raises(NotAuthenticated, match="disabled"):
+            await call(ctx, users.modify_user_status, name="alice", enabled=False)
+            await log_in(ctx, Attempt("alice", PASSWORD), origin())
+        await call(ctx, users.modify_user_status, name="alice", enabled=True)
+        await call(ctx, users.update_user, name="alice", need_reset_password=0)
+        await log_in(ctx, Attempt("alice", PASSWORD), origin())
 
 
 class TestTheOwner:

@@ -24,7 +24,24 @@ accounts = sa.Table(
     sa.Column("totp_confirmed", sa.Boolean, nullable=False, server_default=sa.false()),
     # The time step of the last code that was accepted: none is accepted twice.
     sa.Column("totp_step", sa.BigInteger, nullable=False, server_default="0"),
+    # Whether the next login with the password must bring another one.
+    sa.Column("password_reset", sa.Boolean, nullable=False, server_default=sa.false()),
+    # How the person is reached: for people who look the account up; nothing is sent there.
+    sa.Column("phone_num", sa.String(40), nullable=False, server_default=""),
+    sa.Column("country_code", sa.String(10), nullable=False, server_default=""),
+    sa.Column("email", sa.String(200), nullable=False, server_default=""),
+    # The last login of the console.
+    sa.Column("login_address", sa.String(60), nullable=False, server_default=""),
+    sa.Column("login_at", Instant),
     **NEVER_REUSED,
+)
+
+# What stands in for a code of the second factor, each once.
+recovery_codes = sa.Table(
+    "recovery_codes",
+    metadata,
+    sa.Column("account_id", Id, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("code_hash", sa.String(64), primary_key=True),
 )
 
 groups = sa.Table(
