@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from roadstead.errors import conditions
+
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 VARIABLE = re.compile(r"\bROADSTEAD_[A-Z_]+\b")
@@ -27,6 +29,12 @@ def test_reference_is_up_to_date() -> None:
     for name, text in generator().pages().items():
         written = (ROOT / "docs" / "reference" / name).read_text()
         assert written == text, f"docs/reference/{name} is not what the code says; run: make docs"
+
+
+def test_every_condition_is_told() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    for name, kind in conditions().items():
+        assert f"| {name} | {kind.status} | `{kind.oci}` | `{kind.cloud}` |" in page
 
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
