@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -18,11 +20,14 @@ from roadstead.cli.options import Options
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import work
 from roadstead.config import load
-from roadstead.errors import AccessDenied, InvalidInput
+from roadstead.errors import AccessDenied, AppError, InvalidInput, NotAuthenticated
 from roadstead.services.openapi import document, example
 from roadstead.services.operations import AnyOperation
 from roadstead.services.requests import named
 from roadstead.services.table import OPERATIONS
+
+# A server that is away does not keep anybody from logging out.
+_LOGOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ def _by_key(address: str, options: Options, secret_stdin: bool) -> profiles.Prof
 
 def _by_browser(address: str) -> profiles.Profile:
     key = single_sign_on.log_in(address)
-    return profiles.Profile(address, key.tmp_secret_id, key.tmp_secret_key, key.token)
+    return profiles.Profile(address, key.tmp_secret_id, key.tmp_secret_key, key.token, key.expired_time)
 
 
 async def _check(known: profiles.Profile) -> dict[str, str]:
@@ -145,7 +150,34 @@ async def _check(known: profiles.Profile) -> dict[str, str]:
 
 
 def logout(context: typer.Context) -> None:
-    """Forget the login; commands go to the registry on this machine again."""
+    """Forget the login; commands go to the registry on this machine again.
+
+    The temporary key of a login by --sso ends at the server too; an API key stays what it was.
+    """
     known = profiles.forget(profiles.profile_file())
+    ended = known is not None and asyncio.run(_end_key(known))
     text = "Not logged in." if known is None else f"Logged out of {known.server}.".replace(" of .", ".")
-    show(context, {"Server": known.server if known else ""}, text)
+    show(context, {"Server": known.server if known else "", "KeyEnded": ended}, text)
+
+
+async def _end_key(known: profiles.Profile) -> bool:
+    """Whether the key of the login holds nowhere any more; a line says it if a temporary one may."""
+    from roadstead.clients.api import open_api
+
+    if not known.token or 0 < known.ends_at <= time.time():
+        return bool(known.token)
+    client = open_api(known.server, known.secret_id, known.secret_key, token=known.token, seconds=_LOGOUT_SECONDS)
+    try:
+        async with client as api:
+            await api.end_key()
+    except NotAuthenticated:
+        return True
+    except AppError as error:
+        until = f"{datetime.fromtimestamp(known.ends_at, UTC):%H:%M} UTC" if known.ends_at else "its hour is over"
+        typer.echo(
+            f"Warning: the server could not be told to end the temporary key, which holds there until {until}: "
+            f"{error}",
+            err=True,
+        )
+        return False
+    return True

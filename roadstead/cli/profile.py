@@ -19,12 +19,13 @@ _LOCAL = ("ROADSTEAD_DATA", "ROADSTEAD_DATABASE")
 
 
 class Profile(msgspec.Struct, frozen=True, rename="pascal"):
-    """A server and the API key that opens it; a temporary one has a session token."""
+    """A server and the API key that opens it; a temporary one has a session token and, in Unix seconds, an end."""
 
     server: str
     secret_id: str
     secret_key: str
     token: str = ""
+    ends_at: int = 0
 
 
 def profile_file(environment: Mapping[str, str] = os.environ) -> Path:

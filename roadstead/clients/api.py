@@ -48,6 +48,10 @@ class ApiClient:
         """The JSON that the operation answers; raises the condition that the server met, or Unavailable."""
         return await self._ask("POST", f"/api/v1/{action}", body)
 
+    async def end_key(self) -> None:
+        """The temporary key with which this client asks has ended; raises the condition that the server met."""
+        await self._ask("POST", "/api/v1/session/oidc/end", b"{}")
+
     async def events(self, wanted: Mapping[str, str], last: str) -> AsyncIterator[bytes]:
         """The JSON of each event that the server tells of, after the one with the id `last` if it is given.
 
@@ -114,6 +118,7 @@ async def open_api(
     transport: httpx2.AsyncBaseTransport | None = None,
     *,
     token: str = "",
+    seconds: float = _SECONDS,
 ) -> AsyncIterator[ApiClient]:
     """A client of the server at that URL; `token` is the session token of a temporary key.
 
@@ -121,7 +126,7 @@ async def open_api(
     """
     headers = {"x-tc-token": token} if token else {}
     async with httpx2.AsyncClient(
-        base_url=server, auth=(secret_id, secret_key), headers=headers, timeout=_SECONDS, transport=transport
+        base_url=server, auth=(secret_id, secret_key), headers=headers, timeout=seconds, transport=transport
     ) as http:
         yield ApiClient(http)
 

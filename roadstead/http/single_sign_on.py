@@ -5,6 +5,7 @@
     GET  login?port=…&state=…&challenge=…        the same for a command line that listens on the loopback
     GET  callback?code=…&state=…                 back from it: a session cookie, or on to the command line
     POST key {"Code": …, "Verifier": …}          the command line's temporary API key
+    POST end                                     that key, with which it is asked, ends before its hour
 
 People see these answers in a browser, so a refusal is a page of plain text.
 """
@@ -21,11 +22,12 @@ from msgspec import Meta
 
 from roadstead.errors import AppError, InvalidInput, MethodUnsupported
 from roadstead.http.bodies import read_small
+from roadstead.http.caller import management_caller
 from roadstead.http.errors import render_page, render_problem, unknown_path
 from roadstead.http.exchange import JSON, Exchange, Headers
 from roadstead.http.session import cookie
-from roadstead.services import single_sign_on
-from roadstead.services.operations import Wire
+from roadstead.services import federation, single_sign_on
+from roadstead.services.operations import Done, Wire
 from roadstead.services.secrets import secret_hash
 from roadstead.services.single_sign_on import Loopback, Returned
 
@@ -136,6 +138,15 @@ async def _key(exchange: Exchange) -> None:
     await exchange.answer(200, [JSON, _NOT_STORED], msgspec.json.encode(answer))
 
 
+async def _end(exchange: Exchange) -> None:
+    limit = exchange.ctx.settings.limits.request_body_bytes
+    body = await read_small(
+        exchange.scope, exchange.receive, limit, lambda: InvalidInput(f"the request may have {limit} bytes")
+    )
+    await federation.end_key(exchange.ctx, await management_caller(exchange, body))
+    await exchange.answer(200, [JSON, _NOT_STORED], msgspec.json.encode(Done()))
+
+
 def _parameter(exchange: Exchange, name: str) -> str:
     return exchange.query().get(name, [""])[0]
 
@@ -160,4 +171,5 @@ _ROUTES: dict[str, tuple[str, Answering, Refusing]] = {
     "login": ("GET", _login, render_page),
     "callback": ("GET", _callback, render_page),
     "key": ("POST", _key, render_problem),
+    "end": ("POST", _end, render_problem),
 }

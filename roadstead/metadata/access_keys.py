@@ -58,6 +58,12 @@ async def add_temporary(tx: Tx, key: TemporaryKey) -> None:
     await tx.run(sa.insert(temporary_keys), {name: getattr(key, name) for name in TemporaryKey.__dataclass_fields__})
 
 
+async def remove_temporary(tx: Tx, account_id: int, secret_id: str) -> None:
+    """The account's temporary key is gone."""
+    c = temporary_keys.c
+    await tx.run(sa.delete(temporary_keys).where(c.secret_id == secret_id, c.account_id == account_id))
+
+
 async def forget_temporary(tx: Tx, before: datetime, most: int) -> int:
     """Temporary keys that ended before that time are gone; how many."""
     c = temporary_keys.c

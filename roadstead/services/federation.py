@@ -14,12 +14,15 @@ from urllib.parse import unquote
 
 from msgspec import Meta
 
+from roadstead.domain.identity import Caller, CredentialKind
 from roadstead.domain.policy_documents import parse
-from roadstead.errors import InvalidInput, NotAuthenticated, PolicyInvalid
+from roadstead.errors import Conflict, InvalidInput, LoginNeeded, NotAuthenticated, PolicyInvalid
 from roadstead.metadata import access_keys
 from roadstead.metadata.keys import TemporaryKey
 from roadstead.services.access_keys import forbid_temporary
+from roadstead.services.context import Context
 from roadstead.services.operations import Call, Wire, operation
+from roadstead.services.own_account import note
 from roadstead.services.secrets import random_id, random_secret, secret_hash
 
 LONGEST_SECONDS = 7200
@@ -106,6 +109,20 @@ async def get_federation_token(call: Call, request: GetFederationToken) -> Feder
 def _plain(policy: str) -> str:
     """The policy as JSON; clients of STS send it URL-encoded."""
     return unquote(policy) if policy.lstrip()[:1] == "%" else policy
+
+
+async def end_key(ctx: Context, caller: Caller) -> None:
+    """The temporary key with which the caller asks has ended, before its time.
+
+    No permission is asked: whoever holds a key may give it up. Raises Conflict when it is no temporary key.
+    """
+    if caller.account_id is None:
+        raise LoginNeeded("credential: send the temporary key that shall end, and its token in X-TC-Token")
+    if caller.kind is not CredentialKind.TEMPORARY_KEY:
+        raise Conflict("only a temporary key is given up like this; an API key is deleted: roadstead key delete")
+    async with ctx.database.write() as tx:
+        await access_keys.remove_temporary(tx, caller.account_id, caller.credential_id)
+        await note(tx, ctx, caller, "cam:Logout")
 
 
 # Filtered: it shows everybody himself, so there is nothing to refuse.

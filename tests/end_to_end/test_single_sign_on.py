@@ -123,9 +123,23 @@ def test_commands_go_to_the_server_after_a_login_in_the_browser(served: Roadstea
     refused = run("namespace", "create", "mine")
     assert refused.returncode == 1 and "tcr:CreateNamespace" in refused.stderr
     kept = tmp_path / "roadstead" / "profile.json"
-    kept.write_text(json.dumps({**json.loads(kept.read_text()), "Token": "of another key"}))
+    login = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**login, "Token": "of another key"}))
     ended = run("namespace", "list")
     assert ended.returncode == 1 and "log in again" in ended.stderr
+    # A server that cannot be reached is told as that, and the login is forgotten all the same.
+    kept.write_text(json.dumps({**login, "Server": "http://127.0.0.1:1"}))
+    away = run("logout")
+    assert (away.returncode, away.stdout) == (0, "Logged out of http://127.0.0.1:1.\n")
+    assert "holds there until" in away.stderr and "cannot be reached" in away.stderr and not kept.exists()
+    kept.write_text(json.dumps(login))
+    kept.chmod(0o600)
+    assert json.loads(run("--json", "logout").stdout) == {"Server": served.url, "KeyEnded": True}
+    kept.write_text(json.dumps(login))
+    kept.chmod(0o600)
+    ended = run("namespace", "list")
+    assert ended.returncode == 1 and "log in again" in ended.stderr
+    assert json.loads(run("--json", "logout").stdout)["KeyEnded"] is True
 
 
 def test_nobody_logs_in_at_the_browser(served: RoadsteadServer) -> None:

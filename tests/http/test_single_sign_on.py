@@ -25,11 +25,11 @@ from roadstead.services.context import Context
 from roadstead.services.secrets import secret_hash
 from roadstead.services.single_sign_on import challenge
 from tests.factories.asgi import open_client
-from tests.factories.contexts import open_test_context
+from tests.factories.contexts import initial_credentials, open_test_context
 from tests.factories.providers import Provider, provider
 from tests.jobs.bench import FakeClock
 
-LOGIN, CALLBACK, KEY = (f"/api/v1/session/oidc/{name}" for name in ("login", "callback", "key"))
+LOGIN, CALLBACK, KEY, END = (f"/api/v1/session/oidc/{name}" for name in ("login", "callback", "key", "end"))
 VERIFIER = "v" * 43
 
 
@@ -368,6 +368,22 @@ async def test_a_command_line_gets_a_key_for_an_hour(bench: Bench) -> None:
     assert bench.ctx.secrets.unseal(row.secret_key).decode() == found["TmpSecretKey"]
     assert (await bench.browser.post(KEY, json=body)).status_code == 401
     assert await bench.rows(temporary_keys) == 1
+    key = (found["TmpSecretId"], found["TmpSecretKey"])
+    for token in ("", "x"):
+        wrong = await bench.browser.post(END, auth=key, headers={"x-tc-token": token})
+        assert wrong.status_code == 401 and await bench.rows(temporary_keys) == 1
+    ended = await bench.browser.post(END, auth=key, headers={"x-tc-token": found["Token"]})
+    assert (ended.status_code, await bench.rows(temporary_keys)) == (200, 0)
+    again = await bench.browser.post(END, auth=key, headers={"x-tc-token": found["Token"]})
+    assert again.status_code == 401
+
+
+async def test_only_a_temporary_key_is_given_up(bench: Bench) -> None:
+    made = initial_credentials(bench.ctx)
+    refused = await bench.browser.post(END, auth=(made.secret_id, made.secret_key))
+    assert refused.status_code == 409 and "roadstead key delete" in refused.text
+    nobody = await bench.browser.post(END)
+    assert nobody.status_code == 401 and "X-TC-Token" in nobody.text
 
 
 async def test_a_code_that_another_program_has_caught_is_worth_nothing(bench: Bench) -> None:
