@@ -29,6 +29,7 @@ _GROUPS = {
     "group": "groups",
     "policy": "policies",
     "user": "users",
+    "account": "own_account",
     "key": "access_keys",
     "serviceaccount": "service_accounts",
     "trigger": "triggers",

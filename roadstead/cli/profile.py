@@ -73,16 +73,26 @@ def chosen(options: Options, environment: Mapping[str, str] = os.environ) -> Pro
 
     A named server wins, then a named data folder, then the login.
     """
-    kept_in = profile_file(environment)
-    client = load(options.config, environment).client
-    server = options.server or client.server
-    named_here = options.data or options.config or any(environment.get(name) for name in _LOCAL)
-    if not options.server and named_here:
-        return None
-    known = read(kept_in)
+    server, known = _named(options, environment)
     if not server:
         return known
+    client = load(options.config, environment).client
     return _with_key(address(server), options.key or client.key, client.secret, known)
+
+
+def where(options: Options, environment: Mapping[str, str] = os.environ) -> str:
+    """The address of the server that a command goes to which needs no key; empty for the registry on this machine."""
+    server, known = _named(options, environment)
+    return address(server) if server else known.server if known is not None else ""
+
+
+def _named(options: Options, environment: Mapping[str, str]) -> tuple[str, Profile | None]:
+    """The server that is named, and the login; neither when a registry on this machine is meant."""
+    server = options.server or load(options.config, environment).client.server
+    named_here = options.data or options.config or any(environment.get(name) for name in _LOCAL)
+    if not options.server and named_here:
+        return "", None
+    return server, read(profile_file(environment))
 
 
 def _with_key(server: str, secret_id: str, secret_key: str, known: Profile | None) -> Profile:

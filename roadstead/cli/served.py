@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from roadstead.config import Settings
+from roadstead.errors import InvalidInput
 
 _FILE = "listens"
 
@@ -30,3 +31,13 @@ def known(settings: Settings) -> Settings:
     with suppress(OSError):
         return replace(settings, listen=file.read_text().strip())
     return settings
+
+
+def url(settings: Settings) -> str:
+    """Where this machine reaches the registry of the settings; raises InvalidInput when only HTTPS leads there."""
+    host, port = settings.address
+    if settings.tls.on and not settings.tls.listen:
+        raise InvalidInput("the registry here speaks HTTPS: give its name with --server https://HOST")
+    everywhere = {"", "0.0.0.0", "::"}  # noqa: S104
+    name = "127.0.0.1" if host in everywhere else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"

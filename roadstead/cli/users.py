@@ -13,6 +13,9 @@ from roadstead.services import users
 
 commands = typer.Typer(help="Users: who may log in besides the owner.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of the user.")]
+MustChange = Annotated[
+    bool, typer.Option("--must-change", help="The user must choose another password at the next login.")
+]
 Ask = Annotated[
     bool, typer.Option("--ask", help="Ask for the password on the terminal instead of making one that is shown.")
 ]
@@ -22,7 +25,7 @@ _NEXT = "It may do nothing until a policy is attached to it."
 
 def asked(wanted: bool) -> str:
     """The password that was typed twice; empty when none shall be asked for. It never stands on a command line."""
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True)) if wanted else ""
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)) if wanted else ""
 
 
 @commands.command(epilog="Example: roadstead user create alice --console --remark 'shop team'")
@@ -32,10 +35,22 @@ def create(
     remark: Annotated[str, typer.Option(help="What the user is for.")] = "",
     console: Annotated[bool, typer.Option("--console", help="May log in to the console, with a password.")] = False,
     ask: Ask = False,
+    must_change: MustChange = False,
     key: Annotated[bool, typer.Option("--api-key", help="Make an API key too; it is shown this once.")] = False,
+    phone: Annotated[str, typer.Option(help="Telephone number, for people who look the user up.")] = "",
+    country_code: Annotated[str, typer.Option(help="Country code of the telephone number.")] = "",
+    email: Annotated[str, typer.Option(help="Mail address, for people who look the user up.")] = "",
 ) -> None:
     """Create a user, with a console password and an API key if asked for."""
-    fields: dict[str, Any] = {"remark": remark, "console_login": int(console or ask), "use_api": int(key)}
+    fields: dict[str, Any] = {
+        "remark": remark,
+        "console_login": int(console or ask or must_change),
+        "need_reset_password": int(must_change),
+        "use_api": int(key),
+        "phone_num": phone,
+        "country_code": country_code,
+        "email": email,
+    }
     password = asked(ask)
     answer = work(context, lambda s: s.call(users.add_user, name=name, password=password, **fields))
     shown = {
@@ -95,6 +110,7 @@ def password(
     context: typer.Context,
     name: Name,
     ask: Ask = False,
+    must_change: MustChange = False,
     reset_totp: Annotated[
         bool, typer.Option("--reset-second-factor", help="Remove its second factor too, if it has lost it.")
     ] = False,
@@ -104,9 +120,10 @@ def password(
 
     chosen = asked(ask)
     given = chosen or random_password(20, "-_=+")
+    more: dict[str, Any] = {"need_reset_password": 1} if must_change else {}
 
     async def change(session: Any) -> Any:
-        answer = await session.call(users.update_user, name=name, console_login=1, password=given)
+        answer = await session.call(users.update_user, name=name, console_login=1, password=given, **more)
         if reset_totp:
             await session.call(users.modify_user_status, name=name, reset_totp=True)
         return users.UpdatedUser(password="" if chosen else given) if answer is not None else answer

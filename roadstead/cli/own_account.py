@@ -1,0 +1,128 @@
+"""`roadstead account`: one's own password and second factor, which only the person itself may change.
+
+No key does for this: the commands ask for the password and log in as the console does, for as long as they take. They
+talk to a server that is running, the one on this machine if no other is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from roadstead.cli import profile, served
+from roadstead.cli.options import Options
+from roadstead.cli.output import show
+from roadstead.cli.session import configured
+from roadstead.clients.people import Person, logged_in
+from roadstead.errors import PasswordChangeNeeded, SecondFactorFailure
+
+commands = typer.Typer(help="One's own password and second factor, as the console has them.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Name or number of one's own account.")]
+Body = Callable[[Person, str], Awaitable[Any]]
+
+_APP = """Enter this secret in your authenticator app, or open the address on the device that has it:
+
+{Secret}
+{Uri}
+"""
+_CODES = """{title}
+
+{codes}
+
+Each of these lets you in once in place of a code, if the app is lost. They are shown this once: keep them
+apart from it."""
+
+
+@commands.command("show", epilog="Example: roadstead account show alice")
+def show_(context: typer.Context, name: Name) -> None:
+    """Show whether one's account has a second factor, and how many recovery codes are left."""
+
+    async def told(person: Person, password: str) -> Mapping[str, Any]:
+        return {key: value for key, value in person.told.items() if key != "CsrfToken"}
+
+    told_ = _as_person(context, name, told)
+    factor = f"on, {told_['RecoveryCodes']} recovery codes left" if told_["Totp"] else "off"
+    show(context, told_, f"Name           {told_['Name']}\nNumber         {told_['Uin']}\nSecond factor  {factor}")
+
+
+@commands.command(epilog="Example: roadstead account password alice --server https://registry.example.com")
+def password(context: typer.Context, name: Name) -> None:
+    """Change one's own password, also when the next login must bring another one; one's other logins end."""
+
+    async def change(person: Person, old: str) -> None:
+        await person.ask("/password", OldPassword=old, NewPassword=_new_password())
+
+    _as_person(context, name, change, changes=True)
+    show(context, {}, f"The password of {name} is changed; other logins have ended.")
+
+
+@commands.command("second-factor", epilog="Example: roadstead account second-factor alice")
+def second_factor(
+    context: typer.Context,
+    name: Name,
+    remove: Annotated[bool, typer.Option("--remove", help="Log in with the password alone from now on.")] = False,
+) -> None:
+    """Set up a second factor and get recovery codes for it, or remove it."""
+
+    async def take_away(person: Person, password: str) -> None:
+        await person.ask("/totp/remove", Password=password, Code=_another_code())
+
+    async def set_up(person: Person, password: str) -> Mapping[str, Any]:
+        typer.echo(_APP.format(**await person.ask("/totp/enrol", Password=password)), err=True)
+        return await person.ask("/totp/confirm", Code=typer.prompt("Code that the app shows", err=True))
+
+    if remove:
+        _as_person(context, name, take_away)
+        show(context, {}, f"{name} has no second factor any more.")
+    else:
+        _show_codes(context, _as_person(context, name, set_up), f"{name} logs in with a second factor from now on.")
+
+
+@commands.command("recovery-codes", epilog="Example: roadstead account recovery-codes alice")
+def recovery_codes(context: typer.Context, name: Name) -> None:
+    """Make new recovery codes for one's second factor; the earlier ones count no more."""
+
+    async def renew(person: Person, password: str) -> Mapping[str, Any]:
+        return await person.ask("/totp/recovery", Password=password, Code=_another_code())
+
+    _show_codes(context, _as_person(context, name, renew), f"{name} has new recovery codes.")
+
+
+def _show_codes(context: typer.Context, answer: Mapping[str, Any], title: str) -> None:
+    codes: Sequence[str] = answer["RecoveryCodes"]
+    show(context, answer, _CODES.format(title=title, codes="\n".join(codes)))
+
+
+def _as_person(context: typer.Context, name: str, body: Body, *, changes: bool = False) -> Any:
+    """What `body` finds, logged in as the person; it need not run for a password that the login has `changes`-d."""
+    options: Options = context.obj
+    server = profile.where(options) or served.url(configured(options))
+    if not profile.is_private(server):
+        typer.echo("Warning: over http:// the password travels unencrypted; use https:// between machines.", err=True)
+    fields = {"Name": name, "Password": typer.prompt("Password", hide_input=True, err=True)}
+    while True:
+        try:
+            return asyncio.run(_logged_in(server, fields, body, skip=changes and "NewPassword" in fields))
+        except PasswordChangeNeeded:
+            typer.echo("The password must be changed before it opens anything.", err=True)
+            fields["NewPassword"] = _new_password()
+        except SecondFactorFailure:
+            if "Code" in fields:
+                raise
+            fields["Code"] = typer.prompt("Code of the second factor, or a recovery code", err=True)
+
+
+async def _logged_in(server: str, fields: Mapping[str, str], body: Body, *, skip: bool) -> Any:
+    async with logged_in(server, fields) as person:
+        return None if skip else await body(person, fields.get("NewPassword", fields["Password"]))
+
+
+def _new_password() -> str:
+    return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def _another_code() -> str:
+    return str(typer.prompt("Another code (each counts once: wait for the next), or a recovery code", err=True))
