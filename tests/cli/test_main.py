@@ -118,6 +118,7 @@ def test_these_are_all_commands() -> None:
         "group": "create list members add remove delete",
         "policy": "create list show template update attach detach holders of delete",
         "user": "create list disable enable delete password keys",
+        "account": "show password second-factor recovery-codes",
         "key": "create list disable enable delete",
         "serviceaccount": "create list modify disable enable password delete",
         "audit": "list show explain export",

@@ -38,6 +38,7 @@ export interface Me {
   Name: string;
   Owner: boolean;
   Totp: boolean;
+  RecoveryCodes: number;
   CsrfToken: string;
 }
 
@@ -102,8 +103,8 @@ export async function whoAmI(): Promise<Me | null> {
   }
 }
 
-export async function signIn(name: string, password: string, code: string): Promise<Me> {
-  return keep(await send<Me>("/api/v1/session/login", { Name: name, Password: password, Code: code }));
+export async function signIn(name: string, password: string, code: string, fresh: string): Promise<Me> {
+  return keep(await send<Me>("/api/v1/session/login", { Name: name, Password: password, Code: code, NewPassword: fresh }));
 }
 
 export async function signOut(): Promise<void> {
@@ -135,6 +136,12 @@ export const changePassword = (old: string, fresh: string): Promise<unknown> =>
   send("/api/v1/session/password", { OldPassword: old, NewPassword: fresh });
 export const enrolTotp = (password: string): Promise<{ Secret: string; Uri: string }> =>
   send("/api/v1/session/totp/enrol", { Password: password });
-export const confirmTotp = (code: string): Promise<unknown> => send("/api/v1/session/totp/confirm", { Code: code });
+export interface RecoveryCodes {
+  RecoveryCodes: string[];
+}
+
+export const confirmTotp = (code: string): Promise<RecoveryCodes> => send("/api/v1/session/totp/confirm", { Code: code });
+export const renewRecoveryCodes = (password: string, code: string): Promise<RecoveryCodes> =>
+  send("/api/v1/session/totp/recovery", { Password: password, Code: code });
 export const removeTotp = (password: string, code: string): Promise<unknown> =>
   send("/api/v1/session/totp/remove", { Password: password, Code: code });

@@ -2,16 +2,18 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Tag } from "tdesign-react";
 import { useState, type FormEvent } from "react";
-import { changePassword, confirmTotp, endLogin, enrolTotp, logins, removeTotp } from "../api/client";
+import { changePassword, confirmTotp, endLogin, enrolTotp, logins, removeTotp, renewRecoveryCodes } from "../api/client";
 import { AccessKeys } from "../parts/access-keys";
 import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
+import { Dialog } from "../parts/dialog";
 import { Card, Facts, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { useMe } from "../parts/session";
 import { ago } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { Download } from "./credentials";
 
 export default function OwnAccount() {
   const me = useMe();
@@ -61,44 +63,111 @@ function submit(event: FormEvent, act: () => void): void {
 function SecondFactor() {
   const me = useMe();
   const cache = useQueryClient();
+  const [codes, setCodes] = useState<string[]>();
+  const again = () => void cache.invalidateQueries({ queryKey: ["me"] });
+  const made = (found: string[]) => {
+    setCodes(found);
+    again();
+  };
+  return (
+    <Card title={t("Second factor")} actions={me.Totp ? <Tag theme="success" variant="light">{t("on")}</Tag> : <Tag variant="light">{t("off")}</Tag>}>
+      {me.Totp ? <StandingFactor onCodes={made} onRemoved={again} /> : <NewFactor onCodes={made} />}
+      {codes && <ShownCodes name={me.Name} codes={codes} onClose={() => setCodes(undefined)} />}
+    </Card>
+  );
+}
+
+function PasswordField({ value, onChange }: Field) {
+  return <label className="field">{t("Password")}<input className="plain" type="password" autoComplete="current-password" value={value} onChange={(event) => onChange(event.target.value)} required /></label>;
+}
+
+function CodeField({ label, value, onChange }: Field & { label: string }) {
+  return <label className="field">{label}<input className="plain" autoComplete="one-time-code" value={value} onChange={(event) => onChange(event.target.value.trim())} required /></label>;
+}
+
+interface Field {
+  value: string;
+  onChange: (value: string) => void;
+}
+
+function NewFactor({ onCodes }: { onCodes: (codes: string[]) => void }) {
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
   const enrolling = useMutation({ mutationFn: () => enrolTotp(password) });
-  const done = () => {
-    enrolling.reset();
+  const confirming = useMutation({ mutationFn: () => confirmTotp(code), onSuccess: (answer) => onCodes(answer.RecoveryCodes) });
+  const secret = enrolling.data;
+  const problem = confirming.error ?? enrolling.error;
+  return (
+    <form className="action-form" onSubmit={(event) => submit(event, secret ? confirming.mutate : enrolling.mutate)}>
+      {secret ? (
+        <>
+          <p>{t("Enter this secret in your authenticator app, or open the address on the device that has it; then type the code that it shows.")}</p>
+          <Command text={secret.Secret} secret />
+          <p><a href={secret.Uri}>{t("Open in an authenticator app")}</a></p>
+          <CodeField label={t("Code of the second factor")} value={code} onChange={setCode} />
+        </>
+      ) : (
+        <>
+          <p className="muted">{t("With a second factor a stolen password alone does not open the console.")}</p>
+          <PasswordField value={password} onChange={setPassword} />
+        </>
+      )}
+      {problem && <ProblemBox error={problem} />}
+      <footer><Button type="submit" theme="primary" loading={enrolling.isPending || confirming.isPending}>{secret ? t("Confirm") : t("Set up")}</Button></footer>
+    </form>
+  );
+}
+
+function StandingFactor({ onCodes, onRemoved }: { onCodes: (codes: string[]) => void; onRemoved: () => void }) {
+  const me = useMe();
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const empty = () => {
     setPassword("");
     setCode("");
-    announce(t("Saved"));
-    void cache.invalidateQueries({ queryKey: ["me"] });
   };
-  const confirming = useMutation({ mutationFn: () => confirmTotp(code), onSuccess: done });
-  const removing = useMutation({ mutationFn: () => removeTotp(password, code), onSuccess: done });
-  const secret = enrolling.data;
-  const problem = confirming.error ?? removing.error ?? enrolling.error;
-  const codeField = <label className="field">{t("Code of the second factor")}<input className="plain" inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value.trim())} required /></label>;
-  const passwordField = <label className="field">{t("Password")}<input className="plain" type="password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.target.value)} required /></label>;
+  const renewing = useMutation({
+    mutationFn: () => renewRecoveryCodes(password, code),
+    onSuccess: (answer) => {
+      empty();
+      onCodes(answer.RecoveryCodes);
+    },
+  });
+  const removing = useMutation({
+    mutationFn: () => removeTotp(password, code),
+    onSuccess: () => {
+      announce(t("Saved"));
+      onRemoved();
+    },
+  });
+  const problem = renewing.error ?? removing.error;
+  const ready = password !== "" && code !== "";
   return (
-    <Card title={t("Second factor")} actions={me.Totp ? <Tag theme="success" variant="light">{t("on")}</Tag> : <Tag variant="light">{t("off")}</Tag>}>
-      <form className="action-form" onSubmit={(event) => submit(event, me.Totp ? removing.mutate : secret ? confirming.mutate : enrolling.mutate)}>
-        {me.Totp ? (
-          <>{passwordField}{codeField}</>
-        ) : secret ? (
-          <>
-            <p>{t("Enter this secret in your authenticator app, or open the address on the device that has it; then type the code that it shows.")}</p>
-            <Command text={secret.Secret} secret />
-            <p><a href={secret.Uri}>{t("Open in an authenticator app")}</a></p>
-            {codeField}
-          </>
-        ) : (
-          <>
-            <p className="muted">{t("With a second factor a stolen password alone does not open the console.")}</p>
-            {passwordField}
-          </>
-        )}
-        {problem && <ProblemBox error={problem} />}
-        <footer><Button type="submit" theme={me.Totp ? "danger" : "primary"} variant={me.Totp ? "outline" : "base"}>{me.Totp ? t("Remove") : secret ? t("Confirm") : t("Set up")}</Button></footer>
-      </form>
-    </Card>
+    <form className="action-form" onSubmit={(event) => submit(event, renewing.mutate)}>
+      <p>{t("{count} recovery codes are left. Each lets you in once in place of a code, if the app is lost.", { count: me.RecoveryCodes })}</p>
+      <PasswordField value={password} onChange={setPassword} />
+      <CodeField label={t("Code of the second factor, or a recovery code")} value={code} onChange={setCode} />
+      {problem && <ProblemBox error={problem} />}
+      <footer>
+        <Button theme="danger" variant="outline" disabled={!ready} loading={removing.isPending} onClick={() => removing.mutate()}>{t("Remove")}</Button>
+        <Button type="submit" theme="primary" loading={renewing.isPending}>{t("New recovery codes")}</Button>
+      </footer>
+    </form>
+  );
+}
+
+function ShownCodes({ name, codes, onClose }: { name: string; codes: string[]; onClose: () => void }) {
+  return (
+    <Dialog title={t("Recovery codes")} onClose={onClose}>
+      <div className="action-form">
+        <p>{t("They are shown this once. Keep them apart from the device with the app; each lets you in once. Earlier codes count no more.")}</p>
+        <ul className="plain-list codes">{codes.map((code) => <li key={code}><code>{code}</code></li>)}</ul>
+        <footer>
+          <Download name={`${name}-recovery-codes.txt`} text={`${codes.join("\n")}\n`} />
+          <Button theme="primary" onClick={onClose}>{t("I have kept them")}</Button>
+        </footer>
+      </div>
+    </Dialog>
   );
 }
 

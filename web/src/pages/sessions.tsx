@@ -12,20 +12,28 @@ export function SignIn() {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
+  const [fresh, setFresh] = useState("");
   const codeField = useRef<HTMLInputElement>(null);
+  const freshField = useRef<HTMLInputElement>(null);
   const offered = useQuery({ queryKey: ["oidc"], queryFn: singleSignOn, staleTime: Infinity });
   const entering = useMutation({
-    mutationFn: () => signIn(name, password, code),
+    mutationFn: () => signIn(name, password, code, fresh),
     onSuccess: (me) => cache.setQueryData(["me"], me),
   });
   const problem = entering.error instanceof ApiProblem ? entering.error.problem : null;
-  const second = Boolean(problem?.Code?.includes("SecondFactor") || /code|factor/i.test(problem?.detail ?? "")) || code !== "";
+  const missing = problem?.Code === "AuthFailure.MFAFailure";
+  const given = problem?.Code === "AuthFailure.PasswordChangeNeeded";
+  const second = missing || code !== "";
+  const changing = given || fresh !== "";
+  // Fields that appear say themselves what is wanted; whatever else is wrong is told.
+  const told = entering.isError && !(missing && !code) && !(given && !fresh);
   useEffect(() => {
     document.title = `${t("Sign in")} · Roadstead`;
   }, []);
   useEffect(() => {
-    if (second) codeField.current?.focus();
-  }, [second]);
+    if (missing) codeField.current?.focus();
+    if (given) freshField.current?.focus();
+  }, [missing, given]);
   const back = location.pathname + location.search;
   return (
     <main className="sign-in">
@@ -48,13 +56,22 @@ export function SignIn() {
           {t("Password")}
           <input name="password" type="password" autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.target.value)} />
         </label>
+        {changing && (
+          <>
+            <p>{t("This password was given to you: choose one of your own before you go on.")}</p>
+            <label>
+              {t("New password")}
+              <input ref={freshField} name="new-password" type="password" autoComplete="new-password" required value={fresh} onChange={(event) => setFresh(event.target.value)} />
+            </label>
+          </>
+        )}
         {second && (
           <label>
-            {t("Code of the second factor")}
-            <input ref={codeField} name="code" inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value.trim())} />
+            {t("Code of the second factor, or a recovery code")}
+            <input ref={codeField} name="code" autoComplete="one-time-code" required value={code} onChange={(event) => setCode(event.target.value.trim())} />
           </label>
         )}
-        {entering.isError && !(second && !code) && <ProblemBox error={entering.error} />}
+        {told && <ProblemBox error={entering.error} />}
         <Button type="submit" theme="primary" size="large" block loading={entering.isPending}>
           {t("Sign in")}
         </Button>

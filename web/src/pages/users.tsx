@@ -58,9 +58,9 @@ function UserList() {
         <ActionDialog
           title={t("New user")}
           action="AddUser"
-          fields={["Name", "Remark", "ConsoleLogin", "UseApi"]}
-          initial={{ ConsoleLogin: 1, UseApi: 0 }}
-          special={{ ConsoleLogin: { options: yesNo() }, UseApi: { options: yesNo() } }}
+          fields={["Name", "Remark", "ConsoleLogin", "NeedResetPassword", "UseApi", "Email", "CountryCode", "PhoneNum"]}
+          initial={{ ConsoleLogin: 1, NeedResetPassword: 1, UseApi: 0 }}
+          special={{ ConsoleLogin: { options: yesNo() }, NeedResetPassword: { options: yesNo() }, UseApi: { options: yesNo() } }}
           submit={t("Create")}
           onDone={(answer) => {
             setCreating(false);
@@ -134,6 +134,10 @@ function User({ name }: { name: string }) {
             [t("Remark"), user.Remark || "—"],
             [t("Enabled"), <Toggle key="e" name={name} on={user.Enabled} onChange={() => switching.mutate(!user.Enabled)} />],
             [t("Second factor"), user.Totp ? <Button key="t" size="small" variant="outline" onClick={() => resetting.mutate()}>{t("Remove, it is lost")}</Button> : t("none")],
+            [t("Must choose another password"), user.NeedResetPassword ? t("Yes, at the next login") : t("No")],
+            [t("Mail address"), user.Email || "—"],
+            [t("Telephone"), [user.CountryCode && `+${user.CountryCode}`, user.PhoneNum].filter(Boolean).join(" ") || "—"],
+            [t("Last login"), user.RecentlyLoginTime ? `${time(user.RecentlyLoginTime)} · ${user.RecentlyLoginIP}` : "—"],
             [t("Created"), time(user.CreateTime)],
           ]}
         />
@@ -152,9 +156,9 @@ function User({ name }: { name: string }) {
           title={name}
           action="UpdateUser"
           fixed={{ Name: name }}
-          fields={["Remark", "ConsoleLogin"]}
-          initial={{ Remark: user.Remark, ConsoleLogin: user.ConsoleLogin }}
-          special={{ ConsoleLogin: { options: yesNo() } }}
+          fields={["Remark", "ConsoleLogin", "NeedResetPassword", "Email", "CountryCode", "PhoneNum"]}
+          initial={{ Remark: user.Remark, ConsoleLogin: user.ConsoleLogin, NeedResetPassword: user.NeedResetPassword, Email: user.Email, CountryCode: user.CountryCode, PhoneNum: user.PhoneNum }}
+          special={{ ConsoleLogin: { options: yesNo() }, NeedResetPassword: { options: yesNo() } }}
           submit={t("Save")}
           onDone={() => {
             setEditing(false);
@@ -169,8 +173,9 @@ function User({ name }: { name: string }) {
           title={t("New password")}
           action="UpdateUser"
           fixed={{ Name: name, ConsoleLogin: 1 }}
-          fields={["Password"]}
-          special={{ Password: { required: true } }}
+          fields={["Password", "NeedResetPassword"]}
+          initial={{ NeedResetPassword: 1 }}
+          special={{ Password: { required: true }, NeedResetPassword: { options: yesNo() } }}
           submit={t("Save")}
           onDone={() => {
             setRenewing(false);
