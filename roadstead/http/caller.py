@@ -87,15 +87,19 @@ def session_cookie(exchange: Exchange) -> str:
     return "" if found is None else found[1]
 
 
-async def cookie_caller(exchange: Exchange, *, changes: bool) -> Caller:
+async def cookie_caller(exchange: Exchange, *, changes: bool, attended: bool = True) -> Caller:
     """Whose session the request's cookie is of; raises NotAuthenticated, or AccessDenied for a change without its
     CSRF token.
+
+    What nobody has asked for, a page that looks again by itself or an open stream, does not keep the session from
+    ending for want of use: `attended` is False, or the page says so in `X-Unattended`.
     """
     cookie = session_cookie(exchange)
     if not cookie:
         raise LoginNeeded("credential: nobody is logged in here", detail={"gate": "credential"})
     csrf = exchange.header(b"x-csrf-token") if changes else None
-    caller = await session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf)
+    used = attended and not exchange.header(b"x-unattended")
+    caller = await session_caller(exchange.ctx, cookie, exchange.origin, csrf=csrf, used=used)
     exchange.presented = Presented(CredentialKind.SESSION, caller.uin, caller.credential_id)
     return caller
 

@@ -4,7 +4,8 @@ listens.
 Each event carries its id; a client that comes back says the last one it has seen in `Last-Event-ID` and misses
 nothing. The query may narrow it: `RegistryId`, `NamespaceName`, `Repository`, `Kind` (several parted by commas),
 and `LastEventId` for clients that cannot send the header. It opens to an API key or a session of the console; both
-are asked again as time passes. A comment comes where nothing happens, so that dead connections are found out.
+are asked again as time passes, which is no use of the session that would keep it from ending. A comment comes where
+nothing happens, so that dead connections are found out.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ async def _identify(exchange: Exchange) -> Caller:
     """Who asks, if the address and the credential still hold."""
     exchange.instance = await admit_client(exchange.ctx, exchange.instance, exchange.origin, current=True)
     if not exchange.header(b"authorization") and session_cookie(exchange):
-        return await cookie_caller(exchange, changes=False)
+        return await cookie_caller(exchange, changes=False, attended=False)
     return await management_caller(exchange, b"")
 
 

@@ -207,8 +207,9 @@ def _shown(client: str) -> str:
     return "".join(character for character in client if character.isprintable())[:200]
 
 
-async def session_caller(ctx: Context, cookie: str, origin: Origin, *, csrf: str | None) -> Caller:
-    """Whose session the cookie is of; the request changes something unless `csrf` is None.
+async def session_caller(ctx: Context, cookie: str, origin: Origin, *, csrf: str | None, used: bool = True) -> Caller:
+    """Whose session the cookie is of; the request changes something unless `csrf` is None. The session is used by it
+    if it is `used`: by somebody, and not by a page that was left open.
 
     Raises NotAuthenticated when the session has ended or its account is disabled, AccessDenied when what the request
     carries as CSRF token is not the session's.
@@ -225,7 +226,7 @@ async def session_caller(ctx: Context, cookie: str, origin: Origin, *, csrf: str
                 detail={"gate": "credential", "reason": "the CSRF token is missing or wrong"},
             )
         caller = await caller_of(ctx, tx, account, CredentialKind.SESSION, origin, session.id)
-    if now - session.used_at > _USE_NOTED:
+    if used and now - session.used_at > _USE_NOTED:
         async with ctx.database.write(durable=False) as tx:
             await sessions.touch(tx, session.id, now)
     return caller

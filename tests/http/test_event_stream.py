@@ -15,9 +15,11 @@ from starlette.types import Message
 from roadstead.http.entry import Entry
 from roadstead.services.context import Context
 from tests.factories.accounts import add_api_key, add_sub_account, owner_asker, set_account_enabled
+from tests.factories.asgi import open_client
 from tests.factories.contexts import initial_credentials
 from tests.factories.policies import allow, give
 from tests.factories.pushes import push_image
+from tests.jobs.bench import FakeClock
 
 
 class Listener:
@@ -140,6 +142,23 @@ async def test_a_client_sees_what_its_policies_cover_until_it_is_disabled(ctx: C
         ended = await client.event()
         assert ended["event"] == "refused"
         assert "disabled" in json.loads(ended["data"])["detail"]
+        await client.task
+
+
+async def test_a_stream_does_not_keep_a_login_alive_and_ends_with_it(ctx: Context, clock: FakeClock) -> None:
+    made = initial_credentials(ctx)
+    async with open_client(ctx) as browser:
+        body = {"Name": made.user_name, "Password": made.password}
+        cookie = (await browser.post("/api/v1/session/login", json=body)).headers["set-cookie"].split(";")[0]
+    async with listening(ctx, "Kind=pushImage", key=("", ""), cookie=cookie) as client:
+        await client.head()
+        for _ in range(2):
+            clock.turn(hours=1)
+            await push_image(ctx, await owner_asker(ctx), "library/web", "v1")
+            assert (await client.event())["event"] == "pushImage"
+        clock.turn(seconds=1)
+        ended = await client.event()
+        assert (ended["event"], "log in again" in ended["data"]) == ("refused", True)
         await client.task
 
 

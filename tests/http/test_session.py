@@ -260,3 +260,19 @@ async def test_the_same_cookie_opens_the_api(alice: Context) -> None:
         assert (await client.post("/api/v1/ListUsers", json={}, headers={"x-csrf-token": csrf})).status_code == 403
         await call(alice, users.modify_user_status, name="alice", enabled=False)
         refused(await client.post(asked, json={}, headers={"x-csrf-token": csrf}), 401, "AuthFailure")
+
+
+async def test_a_page_that_looks_again_by_itself_does_not_keep_the_login_alive(
+    alice: Context, clock: FakeClock
+) -> None:
+    async with open_client(alice) as client:
+        csrf = (await log_in(client)).json()["CsrfToken"]
+        headers = {"x-csrf-token": csrf}
+        clock.turn(hours=1)
+        assert (await client.post("/api/v1/GetCallerIdentity", json={}, headers=headers)).status_code == 200
+        for _ in range(2):
+            clock.turn(hours=1)
+            alone = await client.post("/api/v1/GetCallerIdentity", json={}, headers={**headers, "x-unattended": "1"})
+            assert alone.status_code == 200
+        clock.turn(seconds=1)
+        refused(await client.post("/api/v1/GetCallerIdentity", json={}, headers=headers), 401, "ended")

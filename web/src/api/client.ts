@@ -2,6 +2,7 @@
 //
 // The types come from the server's own description (`generated/schema.d.ts`, written by the build), so a page that
 // asks for what the API does not have does not compile.
+import { headers } from "./attention";
 import type { components, paths } from "./generated/schema";
 
 export type Schemas = components["schemas"];
@@ -51,20 +52,22 @@ export function onSignedOut(listener: () => void): () => void {
   return () => signedOut.delete(listener);
 }
 
+/** Every page is told that nobody is signed in any more. */
+export const noteSignedOut = (): void => signedOut.forEach((listener) => listener());
+
 /** What the operation answers; rejects with ApiProblem. */
 export function call<A extends Action>(action: A, request: Request<A>, signal?: AbortSignal): Promise<Answer<A>> {
   return send<Answer<A>>(`/api/v1/${action}`, request, signal);
 }
 
 async function send<T>(path: string, body?: unknown, signal?: AbortSignal, again = true): Promise<T> {
-  // The header tells the server that a page asks: a browser would otherwise open its own window for a key.
-  const headers: Record<string, string> = { "X-Requested-With": "console" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (csrf && body !== undefined) headers["X-CSRF-Token"] = csrf;
+  const sent = headers();
+  if (body !== undefined) sent["Content-Type"] = "application/json";
+  if (csrf && body !== undefined) sent["X-CSRF-Token"] = csrf;
   let answer: Response;
   try {
     const method = body === undefined ? "GET" : "POST";
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+    answer = await fetch(path, { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiProblem({ title: "Unreachable", status: 0, detail: "The server does not answer.", Code: "Unreachable" });
@@ -75,7 +78,7 @@ async function send<T>(path: string, body?: unknown, signal?: AbortSignal, again
   if (again && answer.status === 403 && problem.Gate === "credential" && problem.Reason?.includes("CSRF") && (await whoAmI())) {
     return send<T>(path, body, signal, false);
   }
-  if (answer.status === 401 && !path.endsWith("/login")) signedOut.forEach((listener) => listener());
+  if (answer.status === 401 && !path.endsWith("/login")) noteSignedOut();
   throw new ApiProblem(problem);
 }
 
