@@ -31,7 +31,17 @@ from roadstead.jobs.queue import JobTable, NoArguments
 from roadstead.jobs.schedule import every
 from roadstead.jobs.worker import Worker
 from roadstead.metadata.database import Database, connect
-from roadstead.services import audit, deletions, deliveries, deployments, event_log, gc, networks, single_sign_on
+from roadstead.services import (
+    audit,
+    deletions,
+    deliveries,
+    deployments,
+    event_log,
+    gc,
+    networks,
+    single_sign_on,
+    usage,
+)
 from roadstead.services.certificates import StoredCertificates
 from roadstead.services.chart_indexes import ChartIndexes
 from roadstead.services.context import Context
@@ -62,6 +72,7 @@ _PULL_SECONDS = 1
 _LINK_SECONDS = 1
 _METER_SECONDS = 5
 _AUDIT_SECONDS = 3600
+_USAGE_SECONDS = 3600
 _CERTIFICATE_SECONDS = 1
 _WAKE_SECONDS = 300
 
@@ -180,6 +191,7 @@ def job_table() -> JobTable[Context]:
     table.add(gc.prune_jobs)
     table.add(audit.forget_audit)
     table.add(event_log.forget_events)
+    table.add(usage.measure_storage)
     table.add(deployments.deploy_instance)
     table.add(deletions.remove_instance)
     table.add(networks.settle_entry)
@@ -198,6 +210,7 @@ def worker(ctx: Context) -> Worker[Context]:
         every(_WAKE_SECONDS, deliveries.wake_receivers, NoArguments()),
         every(_AUDIT_SECONDS, deliveries.forget_deliveries, NoArguments()),
         every(_AUDIT_SECONDS, event_log.forget_events, NoArguments()),
+        every(_USAGE_SECONDS, usage.measure_storage, NoArguments()),
     ]
     return Worker(ctx.database, ctx.jobs, ctx, ctx.clock, QUEUES, schedules=schedules)
 

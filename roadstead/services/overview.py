@@ -1,4 +1,5 @@
-"""An instance at a glance: what it holds, what happened on each of the last days, what is pulled most, its health.
+"""An instance at a glance: what it holds and held, what happened on each of the last days, what is pulled most, its
+health.
 
 Days that are over do not change, so a process counts each of them once and keeps the number; today's is counted anew.
 What an instance holds takes long to add up where it holds much, so the sum is kept for a while: for a minute, or a
@@ -18,7 +19,7 @@ from msgspec import Meta
 
 from roadstead.errors import InvalidInput
 from roadstead.jobs.backlog import backlogs
-from roadstead.metadata import overview
+from roadstead.metadata import overview, usage
 from roadstead.metadata.overview import NamespaceSize, Stock
 from roadstead.services.fields import Bytes, FullRepositoryName, LastPullTime, NamespaceName, PullCount, RegistryId
 from roadstead.services.operations import Call, Wire, operation
@@ -46,6 +47,13 @@ class DayActivity(Wire, frozen=True, kw_only=True):
     pushes: Annotated[int, Meta(description="Images and charts pushed.")]
     pulls: Annotated[int, Meta(description="Pulls; many alike within a second count once.")]
     deletions: Annotated[int, Meta(description="Images and charts deleted.")]
+
+
+class DayStorage(Wire, frozen=True, kw_only=True):
+    """What it held on one day, in UTC."""
+
+    day: Annotated[str, Meta(description="The day, for example `2026-11-24`.")]
+    bytes: Annotated[int, Meta(description="Bytes in the last hour of the day; of today, now.")]
 
 
 class PulledRepository(Wire, frozen=True, kw_only=True):
@@ -84,6 +92,10 @@ class Overview(Wire, frozen=True, kw_only=True):
     stored_bytes: Annotated[int, Meta(description="Bytes that it holds, what is shared counted once.")]
     measured_at: Annotated[datetime, Meta(description="When these were counted.")]
     activity: Annotated[list[DayActivity], Meta(description="The days, oldest first.")]
+    storage: Annotated[
+        list[DayStorage],
+        Meta(description="What it held on those of the days on which it was measured, oldest first and today last."),
+    ]
     most_pulled: Annotated[list[PulledRepository], Meta(description="What is pulled most.")]
     largest: Annotated[list[NamespaceStorage], Meta(description="The namespaces that hold most.")]
     health: Annotated[list[HealthCheck], Meta(description="What should be well.")]
@@ -161,12 +173,21 @@ async def describe_overview(call: Call, request: DescribeOverview) -> Overview:
         stored_bytes=held.size,
         measured_at=measured.at,
         activity=[await memory.day(call, today - timedelta(days=back)) for back in reversed(range(request.days))],
+        storage=await _storage(call, today - timedelta(days=request.days - 1), held),
         most_pulled=[
             PulledRepository(name=each.name, pull_count=each.pulls, last_pull_time=each.pulled_at) for each in popular
         ],
         largest=[NamespaceStorage(name=each.name, bytes=each.size) for each in measured.largest],
         health=await _health(call),
     )
+
+
+async def _storage(call: Call, first: datetime, held: Stock) -> list[DayStorage]:
+    """The days since `first` that were measured, and today with what is held now."""
+    today = call.now.astimezone(UTC).date().isoformat()
+    days = await usage.days(call.tx, call.here.id, first.date().isoformat())
+    before = [DayStorage(day=each.day, bytes=each.size) for each in days if each.day < today]
+    return [*before, DayStorage(day=today, bytes=held.size)]
 
 
 async def _health(call: Call) -> list[HealthCheck]:

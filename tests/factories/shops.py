@@ -34,6 +34,7 @@ from roadstead.metadata.schema.content import (
     uploads,
 )
 from roadstead.metadata.schema.networks import link_addresses, private_links, subnets, vpcs
+from roadstead.metadata.schema.usage import stored_days
 from roadstead.services import blob_contents, gc, images, layers, storage
 from roadstead.services.access import Asker
 from roadstead.services.accounts import first_start, local_owner
@@ -158,9 +159,9 @@ class Shop:
         return [found async for found in storage.check(self.ctx, storage.Progress(), quarantine=quarantine)]
 
     async def clear(self) -> None:
-        """Every row of contents is gone, whatever it held, and so are private networks with their links."""
+        """Every row of contents is gone, whatever it held, and so are measures, private networks and their links."""
         async with self.ctx.database.write(durable=False) as tx:
-            for table in (*_NETWORK_TABLES, *reversed(CONTENT_TABLES)):
+            for table in (stored_days, *_NETWORK_TABLES, *reversed(CONTENT_TABLES)):
                 await tx.run(sa.delete(table))
 
     async def rows(self) -> Mapping[str, int]:

@@ -17,9 +17,10 @@ def load() -> None:
         networks,
         tenancy,
         triggers,
+        usage,
     )
 
-    assert all((access, charts, content, delivery, domains, jobs, networks, tenancy, triggers))  # noqa: S101
+    assert all((access, charts, content, delivery, domains, jobs, networks, tenancy, triggers, usage))  # noqa: S101
     for table in metadata.tables.values():
         for index in table.indexes:
             if (condition := index.info.get("where")) is not None:

@@ -4,7 +4,7 @@ import { CheckCircleFilledIcon, ErrorCircleFilledIcon } from "tdesign-icons-reac
 import { Link } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
-import { Bars, Columns } from "../parts/chart";
+import { Bars, ceilingOfBytes, Columns } from "../parts/chart";
 import { Command } from "../parts/copy";
 import { domainOf, useInstance, type Instance } from "../parts/instance";
 import { Card, Page } from "../parts/page";
@@ -44,6 +44,7 @@ export default function Overview() {
       <div className="overview">
         <div>
           {data && <Activity activity={data.Activity} days={days} onDays={(chosen) => change({ days: chosen })} />}
+          {data && <StorageHistory activity={data.Activity} storage={data.Storage} />}
           {data && (
             <div className="cards">
               <MostPulled rows={data.MostPulled} />
@@ -76,6 +77,24 @@ function Activity({ activity, days, onDays }: { activity: Schemas["DayActivity"]
         days={activity.map((each) => ({ label: day(each.Day), values: [each.Pushes, each.Pulls] }))}
         series={[{ name: t("Pushes"), className: "first" }, { name: t("Pulls"), className: "second" }]}
       />
+    </Card>
+  );
+}
+
+/** What was stored on each day; days on which nobody measured have no column. */
+function StorageHistory({ activity, storage }: { activity: Schemas["DayActivity"][]; storage: Schemas["DayStorage"][] }) {
+  const known = new Map(storage.map((each) => [each.Day, each.Bytes]));
+  return (
+    <Card title={t("Storage over time")}>
+      <Columns
+        title={t("Storage over time")}
+        days={activity.map(({ Day }) => ({ label: day(Day), values: [known.get(Day)] }))}
+        series={[{ name: t("Stored"), className: "first" }]}
+        show={size}
+        whole={(values) => values.at(-1) ?? 0}
+        round={ceilingOfBytes}
+      />
+      {storage.length === 1 && <p className="muted">{t("Only today is known yet. Each day adds a column.")}</p>}
     </Card>
   );
 }

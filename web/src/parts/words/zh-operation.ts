@@ -53,6 +53,8 @@ export const operation = {
   "what is shared counted once": "共享内容只计一次",
   "Images": "镜像",
   "Pushes and pulls": "推送与拉取",
+  "Storage over time": "存储用量趋势",
+  "Only today is known yet. Each day adds a column.": "目前只有今天的数据，以后每天会增加一列。",
   "Days": "天数",
   "{count} days": "{count} 天",
   "Pushes": "推送",
