@@ -134,7 +134,7 @@ async def add_manifest(
             "artifact_type": manifest.referrer_type,
             "subject": str(manifest.subject) if manifest.subject else None,
             "size": len(body),
-            "total_size": len(body) + sum(part.size for part in (*manifest.blobs, *manifest.members)),
+            "total_size": len(body) + await named_sizes(tx, repository_id, manifest),
             "platforms": platforms,
             "annotations": annotations,
             "created_at": now,
@@ -147,6 +147,13 @@ async def add_manifest(
         await tx.run(sa.insert(missing_blobs), [{"manifest_id": manifest_id, "digest": digest} for digest in missing])
     await _add_members(tx, manifest_id, manifest)
     return manifest_id
+
+
+async def named_sizes(tx: Tx, repository_id: int, manifest: Manifest) -> int:
+    """Bytes of what the manifest names; of a member that is there, with everything that it names in turn."""
+    there = await total_sizes(tx, repository_id, [str(part.digest) for part in manifest.members])
+    members = sum(there.get(str(part.digest), part.size) for part in manifest.members)
+    return members + sum(part.size for part in manifest.blobs)
 
 
 async def _hold_blobs(tx: Tx, repository_id: int, manifest_id: int, ordered: Sequence[int]) -> bool:

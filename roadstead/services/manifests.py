@@ -209,7 +209,7 @@ async def describe_image_manifests(call: Call, request: DescribeImageManifests) 
         manifest=body.decode(),
         config=text,
         labels=[KeyValueString(key=key, value=value) for key, value in labels.items()],
-        size=len(body) + sum(part.size for part in (*manifest.blobs, *manifest.members)),
+        size=len(body) + await artifacts.named_sizes(call.tx, found.id, manifest),
     )
 
 

@@ -134,6 +134,8 @@ async def test_of_an_index_the_member_for_a_platform(ctx: Context, owner: Asker)
         ("windows/amd64", False, False),
     ]
     documents = await call(ctx, manifests.describe_image_manifests, **WHERE, image_version="latest")
+    # The members that are there with all they hold, and of the other what the index says.
+    assert documents.size == len(documents.manifest) + sum(each.size for each in answer.members) + len(b"not here")
     assert (documents.config, documents.labels) == ("", [])
     assert json.loads(documents.manifest)["mediaType"] == OCI_INDEX
     one = await call(ctx, manifests.describe_image_members, **WHERE, reference=answer.members[0].digest)
