@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,6 +45,13 @@ async def get(tx: Tx, *, account_id: int = 0, uin: str = "", name: str = "") -> 
     match = c.id == account_id if account_id else c.uin == uin if uin else c.name == name
     row = await tx.one(sa.select(*_COLUMNS).where(match))
     return None if row is None else Account(*row)
+
+
+async def names(tx: Tx, uins: Iterable[str]) -> dict[str, str]:
+    """The names of the accounts of these numbers, by number; what is no account's number is left out."""
+    c = accounts.c
+    rows = await tx.all(sa.select(c.uin, c.name).where(c.uin.in_(sorted(set(uins)))))
+    return {row.uin: row.name for row in rows}
 
 
 async def add(tx: Tx, *, uin: str, owner_uin: str, name: str, password_hash: str, now: datetime) -> Account | None:

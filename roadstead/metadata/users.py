@@ -105,17 +105,24 @@ async def remove(tx: Tx, account_id: int) -> None:
     await tx.run(sa.delete(accounts).where(accounts.c.id == account_id))
 
 
-async def page(tx: Tx, *, last: str, most: int, skip: int = 0) -> list[User]:
-    """Up to `most` sub-accounts by name, after `last` or after `skip` of them."""
+async def page(tx: Tx, *, last: str, most: int, skip: int = 0, containing: str = "") -> list[User]:
+    """Up to `most` sub-accounts whose names contain that, by name, after `last` or after `skip` of them."""
     c = accounts.c
-    statement = sa.select(*_COLUMNS).where(c.uin != c.owner_uin, c.name > last).order_by(c.name)
+    statement = sa.select(*_COLUMNS).where(*_sub_accounts(containing), c.name > last).order_by(c.name)
     return [User(*row) for row in await tx.all(statement.limit(most).offset(skip))]
 
 
-async def count(tx: Tx) -> int:
-    """How many sub-accounts there are."""
+async def count(tx: Tx, *, containing: str = "") -> int:
+    """How many sub-accounts `page` would give in all."""
+    found: int = await tx.scalar(sa.select(sa.func.count()).select_from(accounts).where(*_sub_accounts(containing)))
+    return found
+
+
+def _sub_accounts(containing: str) -> list[sa.ColumnElement[bool]]:
     c = accounts.c
-    found: int = await tx.scalar(sa.select(sa.func.count()).select_from(accounts).where(c.uin != c.owner_uin))
+    found = [c.uin != c.owner_uin]
+    if containing:
+        found.append(c.name.contains(containing, autoescape=True))
     return found
 
 

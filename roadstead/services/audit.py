@@ -18,6 +18,7 @@ from roadstead.jobs.queue import NoArguments, job
 from roadstead.metadata import audit, instances
 from roadstead.metadata.audit import AuditEntry, Search
 from roadstead.services.context import Context
+from roadstead.services.doers import DoneBy, named
 from roadstead.services.operations import Call, Wire, operation, page_size
 
 _STEP = 500
@@ -47,12 +48,11 @@ class LookUpEvents(Wire, frozen=True, kw_only=True):
     last: Annotated[str, Meta(description="`Last` of the page before; empty for the newest.")] = ""
 
 
-class AuditedEvent(Wire, frozen=True, kw_only=True):
+class AuditedEvent(DoneBy, frozen=True, kw_only=True):
     """One entry of the audit. Texts of JSON are empty where there is nothing to tell."""
 
     id: Annotated[int, Meta(description="Id of the entry.")]
     time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
-    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
     address: Annotated[str, Meta(description="Where the request came from.")]
     door: Annotated[
         str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
@@ -83,11 +83,10 @@ class ExplainRequest(Wire, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(description="Id of the request.")]
 
 
-class Refusal(Wire, frozen=True, kw_only=True):
+class Refusal(DoneBy, frozen=True, kw_only=True):
     """Why an attempt was refused, and what would let it pass."""
 
     time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
-    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
     address: Annotated[str, Meta(description="Where the request came from.")]
     door: Annotated[
         str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
@@ -145,7 +144,7 @@ async def look_up_events(call: Call, request: LookUpEvents) -> AuditPage:
     )
     names = await _registry_ids(call, [entry for _, entry in found.entries])
     events = [_event(number, entry, names) for number, entry in found.entries]
-    return AuditPage(events=events, last=str(found.last) if found.last else "")
+    return AuditPage(events=await named(call.tx, events), last=str(found.last) if found.last else "")
 
 
 @operation(resource="audit/*", changes=False, service="cloudaudit", raises=(NotFound,))
@@ -161,8 +160,8 @@ async def explain_request(call: Call, request: ExplainRequest) -> Explanation:
     refused = [entry for _, entry in found.entries if entry.outcome == "refused"]
     return Explanation(
         request_id=request.request_id,
-        refusals=[_refusal(entry, names) for entry in refused],
-        events=[_event(number, entry, names) for number, entry in found.entries],
+        refusals=await named(call.tx, [_refusal(entry, names) for entry in refused]),
+        events=await named(call.tx, [_event(number, entry, names) for number, entry in found.entries]),
     )
 
 

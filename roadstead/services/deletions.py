@@ -24,6 +24,7 @@ from roadstead.metadata.deletions import Holdings
 from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
 from roadstead.services.deployments import InstanceJob
+from roadstead.services.doers import DoneBy, named
 from roadstead.services.fields import LastPullTime, NamespaceName, PullCount, RegistryId, RepositoryPath
 from roadstead.services.layers import discard
 from roadstead.services.operations import Call, Wire, operation
@@ -179,11 +180,10 @@ class DescribeDeletionImpact(Wire, frozen=True, kw_only=True):
     reference: Annotated[str, Meta(description="Tag or digest of an image; empty: the whole repository.")] = ""
 
 
-class RecentPull(Wire, frozen=True, kw_only=True):
+class RecentPull(DoneBy, frozen=True, kw_only=True):
     """Somebody who has pulled what would go."""
 
     time: Annotated[datetime, Meta(description="When.")]
-    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
     tag: Annotated[str, Meta(description="The tag that was pulled; empty when it was pulled by digest.")]
 
 
@@ -253,7 +253,7 @@ async def _recent_pulls(call: Call, repository: str, digest: str) -> list[Recent
             data = msgspec.json.decode(row.data, type=_Pull)
             if data.repository == repository and digest in {"", data.digest}:
                 found.append(RecentPull(time=row.occurred_at, user=row.operator, tag=data.tag))
-    return found[:_PULLS_TOLD]
+    return await named(call.tx, found[:_PULLS_TOLD])
 
 
 class _Pull(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from roadstead.metadata import event_log, instances
 from roadstead.metadata.event_log import LogRow
 from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
+from roadstead.services.doers import DoneBy, named
 from roadstead.services.fields import RegistryId
 from roadstead.services.operations import Call, Wire, operation, page_size
 from roadstead.services.policies import reach_of
@@ -51,7 +52,7 @@ class DescribeEvents(Wire, frozen=True, kw_only=True):
     last: Annotated[str, Meta(description="`Last` of the page before; empty for the first one.")] = ""
 
 
-class LoggedEvent(Wire, frozen=True, kw_only=True):
+class LoggedEvent(DoneBy, frozen=True, kw_only=True):
     """Something that happened."""
 
     id: Annotated[int, Meta(description="Id of the event; later events have higher ones.")]
@@ -61,7 +62,6 @@ class LoggedEvent(Wire, frozen=True, kw_only=True):
     repository: Annotated[str, Meta(description="To which repository, with its namespace; empty for a namespace.")]
     tags: Annotated[list[str], Meta(description="To which tags, or versions of a chart.")]
     digest: Annotated[str, Meta(description="To which manifest; empty where none is meant.")]
-    user: Annotated[str, Meta(description="Number of the account; `anonymous` when nobody was logged in.")]
     data: Annotated[str, Meta(description="All that the event says, as JSON.")]
 
 
@@ -139,7 +139,7 @@ async def describe_events(call: Call, request: DescribeEvents) -> EventPage:
         rows = await event_log.after(call.tx, call.here.id, last or 0, newest, _WINDOW)
     wanted = Wanted(request.namespace_name, request.repository, request.kinds)
     found = wanted.of(rows, call.here.registry_id, call.reach(ACTION))
-    shown = found[:most]
+    shown = await named(call.tx, found[:most])
     if len(found) > most:
         return EventPage(events=shown, last=str(shown[-1].id if shown else request.last))
     return EventPage(events=shown, last=str(rows[-1].id) if len(rows) == _WINDOW else "")
@@ -188,9 +188,10 @@ async def follow(
                 caller, checked = await identify(), loop.time()
             async with ctx.database.read() as tx:
                 rows = await event_log.after(tx, instance.id, last, settled, _STEP)
+                reach = reach_of(caller, ACTION, instance, now=ctx.clock())
+                batch = await named(tx, wanted.of(rows, instance.registry_id, reach))
             last = rows[-1].id if len(rows) == _STEP else max(last, settled)
-            reach = reach_of(caller, ACTION, instance, now=ctx.clock())
-            yield wanted.of(rows, instance.registry_id, reach)
+            yield batch
 
 
 async def _known(ctx: Context, last: int) -> int:

@@ -112,7 +112,9 @@ class GetUser(Wire, frozen=True, kw_only=True):
 
 
 class ListUsers(PageRequest, frozen=True, kw_only=True):
-    """Which page of users."""
+    """Which page of which users."""
+
+    keyword: Annotated[str, Meta(description="Only users whose name contains this.")] = ""
 
 
 class UserInfo(Wire, frozen=True, kw_only=True):
@@ -304,11 +306,11 @@ async def get_user(call: Call, request: GetUser) -> UserInfo:
 
 @operation(resource="uin/*", changes=False, paging="record", service="cam")
 async def list_users(call: Call, request: ListUsers) -> UserPage:
-    """List sub-accounts by name."""
-    wanted = call.slice(request)
-    rows = await users.page(call.tx, last=wanted.last, most=wanted.most, skip=wanted.skip)
+    """List sub-accounts by name, those whose name contains a text if one is given."""
+    wanted, containing = call.slice(request), request.keyword
+    rows = await users.page(call.tx, last=wanted.last, most=wanted.most, skip=wanted.skip, containing=containing)
     return UserPage(
         data=[info(row) for row in rows],
-        total_count=await users.count(call.tx) if wanted.counted else None,
+        total_count=await users.count(call.tx, containing=containing) if wanted.counted else None,
         last=wanted.next([row.name for row in rows]),
     )

@@ -57,6 +57,7 @@ async def test_what_happened_is_listed_and_narrowed(pushed: Context) -> None:
     newest = await call(pushed, describe_events, limit=1)
     assert (newest.events[0].tags, newest.events[0].repository) == (["v2"], "shop/cart")
     assert newest.events[0].digest.startswith("sha256:")
+    assert (newest.events[0].user, newest.events[0].user_name) == ((await owner_caller(pushed)).uin, "admin")
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])

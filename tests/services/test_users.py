@@ -144,6 +144,9 @@ class TestListing:
         assert ([each.name for each in rest.data], rest.total_count, rest.last) == (["carol"], None, "")
         skipped = await call(ctx, users.list_users, offset=1)
         assert [each.name for each in skipped.data] == ["bob", "carol"]
+        named = await call(ctx, users.list_users, limit=1, keyword="o")
+        assert ([each.name for each in named.data], named.total_count, named.last) == (["bob"], 2, "bob")
+        assert (await call(ctx, users.list_users, keyword="%")).data == []
 
     async def test_somebody_unknown(self, ctx: Context) -> None:
         for op in (users.get_user, users.delete_user, users.update_user, users.modify_user_status):
