@@ -24,14 +24,19 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def serve_console(folder: Path, **settings: str) -> RoadsteadServer:
+    """A registry with its console, which is not started yet; the test is skipped where the console is not built."""
+    if not (console.FOLDER / "index.html").exists():
+        missing("the console is not built; make console builds it")
+    return RoadsteadServer(
+        folder, {"ROADSTEAD_PROCESSES": "1", "ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.0/8", **settings}
+    )
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoadsteadServer]:
     """A served registry with images that were really pushed, and its console."""
-    if not (console.FOLDER / "index.html").exists():
-        missing("the console is not built; make console builds it")
-    folder: Path = tmp_path_factory.mktemp("console") / "data"
-    settings = {"ROADSTEAD_PROCESSES": "1", "ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.0/8"}
-    server = RoadsteadServer(folder, settings)
+    server = serve_console(tmp_path_factory.mktemp("console") / "data")
     server.start()
     made = server.credentials
     with open_filler(server.url, made.registry_user, made.registry_token) as filler:

@@ -2,9 +2,10 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { ConfigProvider } from "tdesign-react";
 import { useEffect, useMemo, useState, type ComponentType } from "react";
-import { createBrowserRouter, Navigate, RouterProvider, useRouteError, type RouteObject } from "react-router";
+import { createBrowserRouter, Link, Navigate, RouterProvider, useRouteError, type RouteObject } from "react-router";
 import { ApiProblem } from "./api/client";
 import { InstancePlace, useLastInstance } from "./parts/instance";
+import { Page } from "./parts/page";
 import { ProblemBox } from "./parts/problem";
 import { Session } from "./parts/session";
 import { Shell } from "./parts/shell";
@@ -87,9 +88,9 @@ function Home() {
 
 function Nowhere() {
   return (
-    <div className="nothing">
-      <h3>{t("There is no such page")}</h3>
-    </div>
+    <Page title={t("There is no such page")}>
+      <p><Link to="/">{t("Overview")}</Link></p>
+    </Page>
   );
 }
 

@@ -6,6 +6,7 @@ import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
+import { Doer } from "../parts/event-line";
 import { Facts, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
@@ -15,12 +16,14 @@ import { pretty } from "./manifests";
 
 type Row = Schemas["AuditedEvent"];
 
+const seconds = (typed: string): number => Math.floor(new Date(typed).getTime() / 1000);
+
 export default function Audit() {
   const [address, change] = useAddress();
   const [opened, setOpened] = useState<Row>();
   const field = (name: string) => address.get(name) ?? "";
   const wanted = { User: field("user"), Action: field("action"), Resource: field("resource"), Address: field("from"), Outcome: field("outcome") as "" | "done" | "refused" };
-  const since = field("since");
+  const [since, until] = [field("since"), field("until")];
   return (
     <Page title={t("Audit")} lead={t("Every change and every refusal: who, what, from where, by which door, and how the gates decided.")}>
       <form className="toolbar" role="search" onSubmit={(event) => event.preventDefault()}>
@@ -39,20 +42,23 @@ export default function Audit() {
         <label className="filter">
           {t("Since")} <input type="datetime-local" className="plain" value={since} onChange={(event) => change({ since: event.target.value, last: null })} />
         </label>
+        <label className="filter">
+          {t("Until")} <input type="datetime-local" className="plain" value={until} onChange={(event) => change({ until: event.target.value, last: null })} />
+        </label>
       </form>
       <ResourceTable<Row>
         name={t("Audit")}
-        keys={["audit", wanted, since]}
+        keys={["audit", wanted, since, until]}
         ask={async (page, _, __, signal) => {
-          const start = since ? { StartTime: Math.floor(new Date(since).getTime() / 1000) } : {};
-          const found = await call("LookUpEvents", { ...page, ...wanted, ...start }, signal);
+          const span = { ...(since && { StartTime: seconds(since) }), ...(until && { EndTime: seconds(until) }) };
+          const found = await call("LookUpEvents", { ...page, ...wanted, ...span }, signal);
           return { rows: found.Events, last: found.Last };
         }}
         rowKey={(row) => String(row.Id)}
         open={setOpened}
         columns={[
           { title: t("Time"), cell: (row) => <button type="button" className="link nowrap" onClick={() => setOpened(row)}>{time(row.Time)}</button> },
-          { title: t("Account"), cell: (row) => <code>{row.User}</code> },
+          { title: t("Account"), cell: (row) => <Doer by={row} /> },
           { title: t("Action"), cell: (row) => <code className="wrap">{row.Action}</code> },
           { title: t("Resource"), minor: true, cell: (row) => <code className="wrap">{row.Resource}</code> },
           { title: t("Outcome"), cell: (row) => (row.Outcome === "refused" ? <Tag theme="danger" variant="light">{t("refused")}</Tag> : <Tag theme="success" variant="light">{t("done")}</Tag>) },
@@ -83,7 +89,7 @@ function Entry({ row, onClose }: { row: Row; onClose: () => void }) {
       <Facts
         facts={[
           [t("Time"), time(row.Time)],
-          [t("Account"), row.User],
+          [t("Account"), <>{row.UserName} <code>{row.User}</code></>],
           [t("Address"), row.Address],
           [t("Door"), row.Door],
           [t("Resource"), <code key="r" className="wrap">{row.Resource}</code>],
@@ -110,7 +116,7 @@ function Explained({ id, onClose }: { id: string; onClose: () => void }) {
           <p><Tag theme="danger" variant="light">{each.Gate}</Tag> <strong>{each.Message}</strong></p>
           <Facts
             facts={[
-              [t("Account"), each.User], [t("Address"), each.Address], [t("Action"), <code key="a">{each.Action}</code>],
+              [t("Account"), <>{each.UserName} <code>{each.User}</code></>], [t("Address"), each.Address], [t("Action"), <code key="a">{each.Action}</code>],
               [t("Resource"), <code key="r" className="wrap">{each.Resource}</code>], [t("Reason"), each.Reason], [t("Policy"), each.Policy || "—"],
             ]}
           />

@@ -2,23 +2,33 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { call, type Answer } from "../api/client";
-import { ActionDialog } from "../parts/action-form";
+import { ActionDialog, type Special } from "../parts/action-form";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, time } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 
 type Row = Answer<"DescribeCertificates">["Certificates"][number];
+
+// A private key is seen while it is put in: it has many lines, which a password's field would run together.
+const PEM: Record<"CertificatePublicKey" | "CertificatePrivateKey", Special> = {
+  CertificatePublicKey: { rows: 6 },
+  CertificatePrivateKey: {
+    draw: (value, set, id) => <textarea id={id} className="plain pem" rows={6} spellCheck={false} value={String(value ?? "")} onChange={(event) => set(event.target.value)} />,
+  },
+};
 
 export default function Certificates() {
   const cache = useQueryClient();
   const [adding, setAdding] = useState(false);
+  const [renewing, setRenewing] = useState<Row>();
   const [deleting, setDeleting] = useState<Row>();
   const done = (text: string) => {
     setAdding(false);
+    setRenewing(undefined);
     setDeleting(undefined);
     announce(text);
     void cache.invalidateQueries({ queryKey: ["certificates"] });
@@ -39,8 +49,17 @@ export default function Certificates() {
           { title: t("Name"), cell: (row) => <>{row.Alias || row.CertificateId}<div className="muted"><code>{row.CertificateId}</code></div></> },
           { title: t("Hosts"), cell: (row) => row.SubjectAltNames.map((each) => <div key={each}><code className="wrap">{each}</code></div>) },
           { title: t("Issuer"), minor: true, cell: (row) => row.Issuer },
-          { title: t("Ends"), minor: true, cell: (row) => <time dateTime={row.CertEndTime} title={time(row.CertEndTime)}>{ago(row.CertEndTime)}</time> },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button> },
+          { title: t("Ends"), minor: true, cell: (row) => <When at={row.CertEndTime} /> },
+          {
+            title: t("Actions"),
+            align: "end",
+            cell: (row) => (
+              <span className="nowrap">
+                <Button variant="text" size="small" onClick={() => setRenewing(row)}>{t("Replace")}</Button>
+                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
+              </span>
+            ),
+          },
         ]}
         empty={{ title: t("There is no certificate yet"), text: t("Upload one with its key to serve an instance at a host name of your own."), action: add }}
       />
@@ -49,11 +68,24 @@ export default function Certificates() {
           title={t("Upload a certificate")}
           action="UploadCertificate"
           fields={["Alias", "CertificatePublicKey", "CertificatePrivateKey"]}
-          special={{ CertificatePublicKey: { rows: 6 }, CertificatePrivateKey: { rows: 6, draw: (value, set, id) => <textarea id={id} className="plain pem" rows={6} spellCheck={false} value={String(value ?? "")} onChange={(event) => set(event.target.value)} /> } }}
+          special={PEM}
           submit={t("Upload")}
           wide
           onDone={() => done(t("Saved"))}
           onCancel={() => setAdding(false)}
+        />
+      )}
+      {renewing && (
+        <ActionDialog
+          title={t("Replace {name}", { name: renewing.Alias || renewing.CertificateId })}
+          action="ModifyCertificate"
+          fixed={{ CertificateId: renewing.CertificateId }}
+          fields={["CertificatePublicKey", "CertificatePrivateKey"]}
+          special={PEM}
+          submit={t("Replace")}
+          wide
+          onDone={() => done(t("Saved"))}
+          onCancel={() => setRenewing(undefined)}
         />
       )}
       {deleting && (

@@ -7,6 +7,7 @@ import { Button } from "../parts/button";
 import { Code, Difference } from "../parts/code";
 import { Command, Copy } from "../parts/copy";
 import { Markdown } from "../parts/description";
+import { reaching, useInstance } from "../parts/instance";
 import { Card, Facts, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ago, number, size } from "../parts/shown";
@@ -21,6 +22,7 @@ interface Props {
 }
 
 export function ChartVersion({ where, version }: Props) {
+  const instance = useInstance();
   const [address, change] = useAddress();
   const found = useQuery({
     queryKey: ["chart-version", where.RegistryId, where.NamespaceName, where.ChartName, version],
@@ -55,7 +57,7 @@ export function ChartVersion({ where, version }: Props) {
       {tab === "files" && <Files where={where} version={version} files={chart.Files} />}
       {tab === "install" && chart.Install.map((each) => (
         <Card key={each.Way} title={each.Way === "oci" ? "OCI" : t("Chart repository")}>
-          {each.Commands.map((command) => <Command key={command} text={command} />)}
+          {each.Commands.map((command) => <Command key={command} text={reaching(instance, command)} />)}
         </Card>
       ))}
       {tab === "dependencies" && <Dependencies chart={chart} />}

@@ -8,12 +8,13 @@ import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
-import { domainOf, useInstance } from "../parts/instance";
+import { domainOf, useExampleNamespace, useInstance } from "../parts/instance";
 import { Page, Tabs } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, number, size, time } from "../parts/shown";
+import { number, size } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 import { ChartVersion } from "./chart_contents";
 import { NamespaceFilter } from "./repositories";
 
@@ -40,6 +41,7 @@ function ChartList() {
   const namespace = address.get("namespace") ?? "";
   const place = (row: Row) => `/i/${instance.RegistryName}/charts/${row.Namespace}/${row.Name}`;
   const host = domainOf(instance);
+  const example = useExampleNamespace(RegistryId);
   const secure = location.protocol === "https:";
   return (
     <Page title={t("Helm charts")} lead={t("Charts live in the same namespaces as images. What is pushed by OCI is in the chart repository too, and the other way round.")}>
@@ -60,13 +62,13 @@ function ChartList() {
           { title: t("Newest version"), cell: (row) => <code>{row.LatestVersion}</code> },
           { title: t("Versions"), align: "end", minor: true, cell: (row) => number(row.VersionCount) },
           { title: t("Pulls"), align: "end", minor: true, cell: (row) => number(row.PullCount) },
-          { title: t("Changed"), minor: true, cell: (row) => ago(row.UpdateTime) },
+          { title: t("Changed"), minor: true, cell: (row) => <When at={row.UpdateTime} /> },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button> },
         ]}
         empty={{
           title: t("There is no chart here yet"),
           text: t("Push the first one:"),
-          commands: [`helm registry login ${host}${secure ? "" : " --plain-http"}`, `helm push CHART-1.0.0.tgz oci://${host}/${namespace || "library"}${secure ? "" : " --plain-http"}`],
+          commands: [`helm registry login ${host}${secure ? "" : " --plain-http"}`, `helm push CHART-1.0.0.tgz oci://${host}/${namespace || example}${secure ? "" : " --plain-http"}`],
         }}
       />
       {deleting && (
@@ -168,7 +170,7 @@ function Versions({ where, onOpen }: { where: ChartPlace; onOpen: (version: stri
           { title: t("Version of the app"), minor: true, cell: (row) => row.AppVersion || "—" },
           { title: t("Size"), align: "end", minor: true, cell: (row) => size(row.Size) },
           { title: t("Pulls"), align: "end", minor: true, cell: (row) => number(row.PullCount) },
-          { title: t("Pushed"), minor: true, cell: (row) => <time dateTime={row.CreationTime} title={time(row.CreationTime)}>{ago(row.CreationTime)}</time> },
+          { title: t("Pushed"), minor: true, cell: (row) => <When at={row.CreationTime} /> },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting([row.Version])}>{t("Delete")}</Button> },
         ]}
         empty={{ title: t("There is no chart here yet") }}

@@ -12,9 +12,9 @@ import { domainOf, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, time } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 
 type Row = Schemas["TokenInfo"];
 type Made = Schemas["CreatedToken"];
@@ -57,7 +57,7 @@ export default function Credentials() {
           { title: t("Purpose"), cell: (row) => row.Desc || <span className="muted">{t("none given")}</span> },
           { title: t("Username"), cell: (row) => <code>{row.Username}</code> },
           { title: t("Id"), minor: true, cell: (row) => <code>{row.Id}</code> },
-          { title: t("Created"), minor: true, cell: (row) => <time dateTime={row.CreatedAt} title={time(row.CreatedAt)}>{ago(row.CreatedAt)}</time> },
+          { title: t("Created"), minor: true, cell: (row) => <When at={row.CreatedAt} /> },
           { title: t("Enabled"), cell: (row) => <Toggle name={row.Desc || row.Id} on={row.Enabled} onChange={() => switching.mutate(row)} /> },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button> },
         ]}

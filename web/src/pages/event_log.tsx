@@ -1,8 +1,8 @@
 // What happens in an instance, as it happens: a list that grows by itself.
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
-import { KINDS, Subject } from "../parts/event-line";
-import { useInstance } from "../parts/instance";
+import { Doer, kindOf, KINDS, Subject } from "../parts/event-line";
+import { meaning, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
 import { time } from "../parts/shown";
@@ -30,7 +30,7 @@ export default function Events() {
               {t("Kind")}{" "}
               <select className="select" value={kind} onChange={(event) => change({ kind: event.target.value, last: null })}>
                 <option value="">{t("All")}</option>
-                {Object.keys(KINDS).map((each) => <option key={each}>{each}</option>)}
+                {Object.keys(KINDS).map((each) => <option key={each} value={each}>{kindOf(each)}</option>)}
               </select>
             </label>
           </>
@@ -43,14 +43,14 @@ export default function Events() {
         rowKey={(row) => String(row.Id)}
         columns={[
           { title: t("Time"), cell: (row) => <time dateTime={row.Time} className="nowrap">{time(row.Time)}</time> },
-          { title: t("Kind"), cell: (row) => <span className="nowrap"><span className={`dot dot-${row.Kind}`} aria-hidden="true" /> {row.Kind}</span> },
+          { title: t("Kind"), cell: (row) => <span className="nowrap"><span className={`dot dot-${row.Kind}`} aria-hidden="true" /> {kindOf(row.Kind)}</span> },
           { title: t("What"), cell: (row) => <Subject event={row} instance={instance.RegistryName} /> },
-          { title: t("Account"), minor: true, cell: (row) => <code>{row.User}</code> },
+          { title: t("Account"), minor: true, cell: (row) => <Doer by={row} /> },
         ]}
         empty={{
           title: t("Nothing has happened yet"),
           text: t("Follow it on the command line too:"),
-          commands: ["roadstead events --follow"],
+          commands: [meaning(instance, "roadstead events --follow")],
         }}
       />
     </Page>

@@ -11,9 +11,9 @@ import { Confirm } from "../parts/confirm";
 import { Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { ago } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 
 type Row = Schemas["GroupInfo"];
 type Member = Schemas["roadstead.services.groups.MemberInfo"];
@@ -43,7 +43,7 @@ function GroupList() {
         columns={[
           { title: t("Name"), cell: (row) => <Link to={`/groups/${row.GroupId}`}>{row.GroupName}</Link> },
           { title: t("Remark"), cell: (row) => row.Remark || "—" },
-          { title: t("Created"), minor: true, cell: (row) => ago(row.CreateTime) },
+          { title: t("Created"), minor: true, cell: (row) => <When at={row.CreateTime} /> },
         ]}
         empty={{ title: t("There is no group yet"), text: t("A group spares you giving the same policies to one person after another:"), commands: ["roadstead group create developers"], action: create }}
       />

@@ -12,6 +12,7 @@ import { ResourceTable } from "../parts/resource-table";
 import { ago, number } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 import { pretty } from "./manifests";
 
 type Row = Schemas["FailedJobInfo"];
@@ -71,7 +72,7 @@ export default function Jobs() {
           { title: t("Id"), cell: (row) => <button type="button" className="link" onClick={() => setOpened(row)}>{row.Id}</button> },
           { title: t("Task"), cell: (row) => <code>{row.Task}</code> },
           { title: t("Attempts"), align: "end", minor: true, cell: (row) => row.Attempts },
-          { title: t("Given up"), minor: true, cell: (row) => ago(row.FailureTime) },
+          { title: t("Given up"), minor: true, cell: (row) => <When at={row.FailureTime} /> },
           { title: t("What it met"), cell: (row) => <span className="clip">{row.Error.trim().split("\n").at(-1)}</span> },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" onClick={() => running.mutate(row.Id)}>{t("Try again")}</Button> },
         ]}

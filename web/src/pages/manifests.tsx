@@ -10,8 +10,9 @@ import { Card, Facts, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { PullCommands } from "../parts/pull-commands";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, shortDigest, size, time } from "../parts/shown";
+import { ago, shortDigest, size } from "../parts/shown";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 import { lastPull } from "../parts/delete-image";
 import { Platforms, type Where } from "./tags";
 
@@ -41,7 +42,7 @@ export function Image({ where, reference }: { where: Where; reference: string })
       [t("Size"), size(found.Size)],
       [t("Platforms"), <Platforms key="p" text={found.Platforms} />],
       [t("Kind"), <code key="k" className="wrap">{found.Kind.replace("Artifact::", "")}</code>],
-      [t("Pushed"), <time key="t" dateTime={found.UpdateTime} title={time(found.UpdateTime)}>{ago(found.UpdateTime)}</time>],
+      [t("Pushed"), <When at={found.UpdateTime} />],
       [t("Pulls"), lastPull(found)],
     );
   }

@@ -7,12 +7,12 @@ import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { domainOf, useInstance } from "../parts/instance";
+import { domainOf, meaning, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
-import { ago } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 
 type Row = Schemas["NamespaceInfo"];
 
@@ -52,7 +52,7 @@ export default function Namespaces() {
           { title: t("Name"), cell: (row) => <Link to={`/i/${instance.RegistryName}/repositories?namespace=${row.Name}`}>{row.Name}</Link> },
           { title: t("Access level"), cell: (row) => (row.Public ? <Tag theme="warning" variant="light">{t("Public")}</Tag> : <Tag variant="light">{t("Private")}</Tag>) },
           { title: t("Scan"), minor: true, cell: (row) => (row.AutoScan ? t("Automatic") : t("By hand")) },
-          { title: t("Created"), minor: true, cell: (row) => ago(row.CreationTime) },
+          { title: t("Created"), minor: true, cell: (row) => <When at={row.CreationTime} /> },
           {
             title: t("Actions"),
             align: "end",
@@ -67,7 +67,7 @@ export default function Namespaces() {
         empty={{
           title: t("There is no namespace yet"),
           text: t("Every image lives in a namespace. Create the first one here, or on the command line:"),
-          commands: ["roadstead namespace create my-team", `docker push ${domainOf(instance)}/my-team/my-image:1`],
+          commands: [meaning(instance, "roadstead namespace create my-team"), `docker push ${domainOf(instance)}/my-team/my-image:1`],
           action: create,
         }}
       />

@@ -6,7 +6,7 @@ import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
-import { useInstance } from "../parts/instance";
+import { meaning, useInstance } from "../parts/instance";
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
@@ -39,7 +39,8 @@ export default function Networks() {
 }
 
 function PublicEntry() {
-  const { RegistryId } = useInstance();
+  const instance = useInstance();
+  const { RegistryId } = instance;
   const cache = useQueryClient();
   const [adding, setAdding] = useState(false);
   const [changing, setChanging] = useState<Row>();
@@ -97,7 +98,7 @@ function PublicEntry() {
         empty={{
           title: t("The allowlist is empty"),
           text: t("An open entry with an empty allowlist still refuses everybody. Allow the addresses of your network, or on the command line:"),
-          commands: ["roadstead network open", "roadstead network allow 192.0.2.0/24"],
+          commands: [meaning(instance, "roadstead network open"), meaning(instance, "roadstead network allow 192.0.2.0/24")],
           action: add,
         }}
       />

@@ -6,7 +6,7 @@ import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
 import { Bars, ceilingOfBytes, Columns } from "../parts/chart";
 import { Command } from "../parts/copy";
-import { domainOf, useInstance, type Instance } from "../parts/instance";
+import { domainOf, useExampleNamespace, useInstance, type Instance } from "../parts/instance";
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { EventLine } from "../parts/event-line";
@@ -31,7 +31,7 @@ export default function Overview() {
       lead={<>{domainOf(instance)} · {instance.RegionName} · {t(SPECIFICATIONS[instance.RegistryType])}</>}
     >
       {found.isError && <ProblemBox error={found.error} />}
-      {data && data.Images === 0 && <FirstPush instance={instance} />}
+      {data && data.Images === 0 && <FirstPush instance={instance} namespaces={data.Namespaces} />}
       {data && (
         <div className="numbers">
           <Figure name={t("Stored")} value={size(data.StoredBytes)} note={t("what is shared counted once")} />
@@ -104,7 +104,8 @@ function MostPulled({ rows }: { rows: Schemas["PulledRepository"][] }) {
     key: each.Name,
     name: <Link to={`../repositories/${each.Name}`} relative="path">{each.Name}</Link>,
     value: each.PullCount,
-    shown: `${number(each.PullCount)} · ${ago(each.LastPullTime)}`,
+    shown: number(each.PullCount),
+    note: t("last {when}", { when: ago(each.LastPullTime) }),
   }));
   return <Card title={t("Pulled most")}>{bars.length ? <Bars bars={bars} /> : <p className="muted">{t("Nothing has been pulled yet.")}</p>}</Card>;
 }
@@ -178,7 +179,7 @@ function Quotas({ instance }: { instance: Instance }) {
   const RegistryId = instance.RegistryId;
   const found = useQuery({ queryKey: ["quotas", RegistryId], queryFn: () => call("DescribeInstanceQuotas", { RegistryId }) });
   if (!found.data) return null;
-  const names: Record<string, Text> = { namespaces: "Namespaces", repositories: "Image repositories" };
+  const names: Record<string, Text> = { namespaces: "Namespaces", repositories: "Image repositories", links: "Private links" };
   return (
     <Card title={t("Limits of the specification")}>
       <ul className="bars">
@@ -197,19 +198,25 @@ function Quotas({ instance }: { instance: Instance }) {
   );
 }
 
-function FirstPush({ instance }: { instance: Instance }) {
+function FirstPush({ instance, namespaces }: { instance: Instance; namespaces: number }) {
   const host = domainOf(instance);
+  const image = `${host}/${useExampleNamespace(instance.RegistryId)}/busybox:1`;
   return (
     <Card title={t("Push the first image")}>
       <ol className="first-steps">
+        {namespaces === 0 && (
+          <li>
+            <Link to="../namespaces" relative="path">{t("Create a namespace, which images live in")}</Link>
+          </li>
+        )}
         <li>
           <Link to="../credentials" relative="path">{t("Get a username and password")}</Link>
         </li>
         <li>
           {t("Log in, name the image and push it:")}
           <Command text={`docker login ${host}`} />
-          <Command text={`docker tag busybox ${host}/library/busybox:1`} />
-          <Command text={`docker push ${host}/library/busybox:1`} />
+          <Command text={`docker tag busybox ${image}`} />
+          <Command text={`docker push ${image}`} />
         </li>
       </ol>
     </Card>

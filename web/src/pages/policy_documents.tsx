@@ -12,9 +12,10 @@ import { Command } from "../parts/copy";
 import { Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, time } from "../parts/shown";
+import { time } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
+import { When } from "../parts/when";
 import { pretty } from "./manifests";
 
 type Row = Schemas["PolicyInfo"];
@@ -67,7 +68,7 @@ function PolicyList() {
           { title: t("Name"), cell: (row) => <><Link to={`/policies/${row.PolicyId}`}>{row.PolicyName}</Link>{row.Description && <div className="muted clip">{row.Description}</div>}</> },
           { title: t("Kind"), cell: (row) => <Tag variant="light" theme={row.Type === 2 ? "primary" : "default"}>{row.Type === 2 ? t("Preset") : t("Written here")}</Tag> },
           { title: t("Given to"), align: "end", cell: (row) => row.Attachments },
-          { title: t("Changed"), minor: true, cell: (row) => ago(row.UpdateTime) },
+          { title: t("Changed"), minor: true, cell: (row) => <When at={row.UpdateTime} /> },
         ]}
         empty={{ title: t("There is no policy of this kind yet"), commands: ["roadstead policy create read-busybox --template read-repository --on library/busybox"], action: create }}
       />
@@ -87,8 +88,8 @@ function PolicyList() {
           }}
           onCancel={() => setCreating(false)}
         >
-          <p>
-            {t("Begin with:")}{" "}
+          <p className="templates">
+            <span>{t("Begin with:")}</span>
             {TEMPLATES.map((each) => <button key={each.text} type="button" className="link" onClick={() => setWritten(each.written)}>{t(each.text)}</button>)}
           </p>
         </ActionDialog>
@@ -197,7 +198,7 @@ function Entities({ id, again }: { id: number; again: () => void }) {
         columns={[
           { title: t("Name"), cell: (row) => row.Name },
           { title: t("Kind"), cell: (row) => (row.RelatedType === 1 ? t("User") : t("Group")) },
-          { title: t("Since"), minor: true, cell: (row) => ago(row.AttachmentTime) },
+          { title: t("Since"), minor: true, cell: (row) => <When at={row.AttachmentTime} /> },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => detaching.mutate(row)}>{t("Take away")}</Button> },
         ]}
         empty={{ title: t("Nobody has it."), text: t("Give it to a user or a group, on their pages or on the command line:"), commands: [`roadstead policy attach NAME --user alice`] }}

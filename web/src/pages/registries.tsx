@@ -12,9 +12,10 @@ import { Dialog } from "../parts/dialog";
 import { Facts, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, number, size } from "../parts/shown";
+import { number, size } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
+import { When } from "../parts/when";
 import { SPECIFICATIONS } from "./overview";
 
 type Row = Schemas["RegistryInfo"];
@@ -67,7 +68,7 @@ export default function Registries() {
           { title: t("Specification"), minor: true, cell: (row) => t(SPECIFICATIONS[row.RegistryType]) },
           { title: t("Host name"), minor: true, cell: (row) => <code>{row.PublicDomain}</code> },
           { title: t("Region"), minor: true, cell: (row) => row.RegionName },
-          { title: t("Created"), minor: true, cell: (row) => ago(row.CreatedAt) },
+          { title: t("Created"), minor: true, cell: (row) => <When at={row.CreatedAt} /> },
           {
             title: t("Actions"),
             align: "end",

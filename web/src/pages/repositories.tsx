@@ -1,5 +1,5 @@
 // Image repositories of an instance, or of one namespace.
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
@@ -8,12 +8,13 @@ import { ActionDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { DeleteRepository } from "../parts/delete-image";
-import { domainOf, useInstance } from "../parts/instance";
+import { domainOf, useExampleNamespace, useInstance, useNamespaceNames } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, number } from "../parts/shown";
+import { number } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 
 type Row = Schemas["RepositoryInfo"];
 type Order = "name" | "-name" | "creation_time" | "-creation_time" | "update_time" | "-update_time";
@@ -27,6 +28,8 @@ export default function Repositories() {
   const [deleting, setDeleting] = useState<Row>();
   const RegistryId = instance.RegistryId;
   const namespace = address.get("namespace") ?? "";
+  const names = useNamespaceNames(RegistryId);
+  const example = useExampleNamespace(RegistryId);
   const place = (row: Row) => `/i/${instance.RegistryName}/repositories/${row.Name}`;
   const create = (
     <Button theme="primary" onClick={() => setCreating(true)}>
@@ -64,8 +67,8 @@ export default function Repositories() {
           },
           { title: t("Access level"), minor: true, cell: (row) => (row.Public ? <Tag theme="warning" variant="light">{t("Public")}</Tag> : <Tag variant="light">{t("Private")}</Tag>) },
           { title: t("Pulls"), align: "end", cell: (row) => number(row.PullCount) },
-          { title: t("Last pulled"), minor: true, cell: (row) => ago(row.LastPullTime) },
-          { title: t("Changed"), minor: true, sort: "update_time", cell: (row) => ago(row.UpdateTime) },
+          { title: t("Last pulled"), minor: true, cell: (row) => <When at={row.LastPullTime} /> },
+          { title: t("Changed"), minor: true, sort: "update_time", cell: (row) => <When at={row.UpdateTime} /> },
           {
             title: t("Actions"),
             align: "end",
@@ -77,8 +80,8 @@ export default function Repositories() {
           text: t("Push the first one:"),
           commands: [
             `docker login ${domainOf(instance)}`,
-            `docker tag IMAGE ${domainOf(instance)}/${namespace || "library"}/IMAGE:1`,
-            `docker push ${domainOf(instance)}/${namespace || "library"}/IMAGE:1`,
+            `docker tag IMAGE ${domainOf(instance)}/${namespace || example}/IMAGE:1`,
+            `docker push ${domainOf(instance)}/${namespace || example}/IMAGE:1`,
           ],
           action: <Link to={`/i/${instance.RegistryName}/credentials`}>{t("Get a login first")}</Link>,
         }}
@@ -90,6 +93,7 @@ export default function Repositories() {
           fixed={{ RegistryId }}
           initial={{ NamespaceName: namespace || undefined }}
           fields={["NamespaceName", "RepositoryName", "BriefDescription", "Description"]}
+          special={{ NamespaceName: names?.length ? { options: names.map((each) => ({ value: each, label: each })) } : {} }}
           submit={t("Create")}
           onDone={(_, asked) => {
             announce(t("{name} is created", { name: asked.RepositoryName }));
@@ -116,12 +120,7 @@ export default function Repositories() {
 /** A choice among the namespaces; many are not listed at once, so the first hundred have to do beside the search. */
 export function NamespaceFilter({ value, onChange }: { value: string; onChange: (name: string) => void }) {
   const { RegistryId } = useInstance();
-  const found = useQuery({
-    queryKey: ["namespaces", RegistryId, "choice"],
-    queryFn: () => call("DescribeNamespaces", { RegistryId, Limit: 500 }),
-    staleTime: 30_000,
-  });
-  const names = found.data?.NamespaceList.map((each) => each.Name) ?? [];
+  const names = useNamespaceNames(RegistryId) ?? [];
   return (
     <label className="filter">
       {t("Namespace")}{" "}

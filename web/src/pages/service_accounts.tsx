@@ -1,5 +1,5 @@
 // Service accounts: logins for machines, each with what it may do in which namespace and until when.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog, type Special } from "../parts/action-form";
@@ -7,7 +7,7 @@ import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
-import { domainOf, useInstance } from "../parts/instance";
+import { domainOf, meaning, useExampleNamespace, useInstance, useNamespaceNames } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
@@ -35,6 +35,7 @@ export default function ServiceAccounts() {
   const [changing, setChanging] = useState<Row>();
   const [deleting, setDeleting] = useState<Row>();
   const [made, setMade] = useState<{ name: string; password: string }>();
+  const namespace = useExampleNamespace(RegistryId);
   const again = () => void cache.invalidateQueries({ queryKey: ["service-accounts", RegistryId] });
   const switching = useMutation({
     mutationFn: (row: Row) => call("ModifyServiceAccount", { RegistryId, Name: row.Name, Disable: !row.Disable }),
@@ -80,7 +81,7 @@ export default function ServiceAccounts() {
         empty={{
           title: t("There is no service account yet"),
           text: t("Create one for each build server or cluster, so that it may do only what it needs:"),
-          commands: ["roadstead serviceaccount create builder --may library:push,pull"],
+          commands: [meaning(instance, `roadstead serviceaccount create builder --may ${namespace}:push,pull`)],
           action: create,
         }}
       />
@@ -89,7 +90,7 @@ export default function ServiceAccounts() {
           title={t("New service account")}
           action="CreateServiceAccount"
           fixed={{ RegistryId }}
-          initial={{ Permissions: [{ Resource: "library", Actions: ["tcr:PullRepository"] }], Duration: 365 }}
+          initial={{ Permissions: [{ Resource: namespace, Actions: ["tcr:PullRepository"] }], Duration: 365 }}
           fields={["Name", "Description", "Permissions", "Duration"]}
           special={{ Permissions: permissions }}
           submit={t("Create")}
@@ -152,8 +153,7 @@ export default function ServiceAccounts() {
 
 function Permissions({ value, set }: { value: Permission[]; set: (value: Permission[]) => void }) {
   const { RegistryId } = useInstance();
-  const found = useQuery({ queryKey: ["namespaces", RegistryId, "choice"], queryFn: () => call("DescribeNamespaces", { RegistryId, Limit: 500 }) });
-  const names = ["*", ...(found.data?.NamespaceList.map((each) => each.Name) ?? [])];
+  const names = ["*", ...(useNamespaceNames(RegistryId) ?? [])];
   const change = (place: number, next: Permission) => set(value.map((each, at) => (at === place ? next : each)));
   return (
     <div className="rows">

@@ -13,9 +13,10 @@ import { Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { PullCommands } from "../parts/pull-commands";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, number, shortDigest, size, time } from "../parts/shown";
+import { ago, number, shortDigest, size } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 import { Description } from "../parts/description";
 import { Image } from "./manifests";
 
@@ -110,7 +111,7 @@ function TagTable({ where, name, onOpen }: { where: Where; name: string; onOpen:
           },
           { title: t("Size"), align: "end", cell: (row) => <span className="nowrap">{size(row.Size)}</span> },
           { title: t("Platforms"), minor: true, cell: (row) => <Platforms text={row.Platforms} /> },
-          { title: t("Pushed"), minor: true, cell: (row) => <time dateTime={row.UpdateTime} title={time(row.UpdateTime)}>{ago(row.UpdateTime)}</time> },
+          { title: t("Pushed"), minor: true, cell: (row) => <When at={row.UpdateTime} /> },
           {
             title: t("Last pulled"),
             minor: true,

@@ -7,6 +7,7 @@ import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
+import { kindOf } from "../parts/event-line";
 import { useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
@@ -15,7 +16,6 @@ import { time } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
 import { pretty } from "./manifests";
-import { EVENTS } from "./triggers";
 
 type Row = Schemas["WebhookTriggerLog"];
 
@@ -76,7 +76,7 @@ export default function TriggerLog() {
         open={(row) => change({ delivery: String(row.Id) })}
         columns={[
           { title: t("Task"), cell: (row) => <button type="button" className="link" onClick={() => change({ delivery: String(row.Id) })}>{row.Id}</button> },
-          { title: t("On"), minor: true, cell: (row) => (EVENTS[row.EventType] ? t(EVENTS[row.EventType]) : row.EventType) },
+          { title: t("On"), minor: true, cell: (row) => kindOf(row.EventType) },
           { title: t("Repository"), cell: (row) => row.Repository },
           { title: t("State"), cell: (row) => <Tag theme={STATES[row.Status].theme} variant="light">{t(STATES[row.Status].text)}</Tag> },
           { title: t("Attempts"), minor: true, align: "end", cell: (row) => row.Attempts },

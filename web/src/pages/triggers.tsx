@@ -8,27 +8,22 @@ import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Dialog } from "../parts/dialog";
-import { useInstance } from "../parts/instance";
+import { kindOf } from "../parts/event-line";
+import { meaning, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { ago } from "../parts/shown";
 import { announce } from "../parts/toast";
-import { t, type Text } from "../parts/words";
+import { t } from "../parts/words";
 import { Toggle } from "./credentials";
 import { NamespaceFilter } from "./repositories";
 
 export type Trigger = Schemas["WebhookTrigger"];
 type Target = { Address: string; Headers: { Key: string; Values: string[] }[] };
 
-export const EVENTS: Record<string, Text> = {
-  pushImage: "Image pushed",
-  pullImage: "Image pulled",
-  deleteImage: "Image deleted",
-  uploadChart: "Chart pushed",
-  downloadChart: "Chart pulled",
-  deleteChart: "Chart deleted",
-};
+// What triggers can be about.
+const EVENTS = ["pushImage", "pullImage", "deleteImage", "uploadChart", "downloadChart", "deleteChart"];
 
 export default function Triggers() {
   const instance = useInstance();
@@ -63,7 +58,7 @@ export default function Triggers() {
         columns={[
           { title: t("Name"), cell: (row) => <><Link to={`${row.Id}?of=${row.NamespaceName ?? ""}`}>{row.Name}</Link>{row.Description && <div className="muted clip">{row.Description}</div>}</> },
           { title: t("Namespace"), minor: true, cell: (row) => row.NamespaceName || <span className="muted">{t("any")}</span> },
-          { title: t("On"), minor: true, cell: (row) => row.EventTypes.map((each) => <div key={each} className="nowrap">{EVENTS[each] ? t(EVENTS[each]) : each}</div>) },
+          { title: t("On"), minor: true, cell: (row) => row.EventTypes.map((each) => <div key={each} className="nowrap">{kindOf(each)}</div>) },
           { title: t("Repositories and tags"), minor: true, cell: (row) => <code>{row.Condition || t("all")}</code> },
           { title: t("State"), cell: (row) => (row.FailingSince ? <Tag theme="danger" variant="light">{t("failing since {when}", { when: ago(row.FailingSince) })}</Tag> : row.Enabled ? <Tag theme="success" variant="light">{t("well")}</Tag> : <Tag variant="light">{t("off")}</Tag>) },
           { title: t("Enabled"), cell: (row) => <Toggle name={row.Name} on={row.Enabled} onChange={() => switching.mutate(row)} /> },
@@ -81,7 +76,7 @@ export default function Triggers() {
         empty={{
           title: t("There is no trigger yet"),
           text: t("Have your deployment told of each new image. On the command line:"),
-          commands: ["roadstead trigger create deploy --url https://deploy.example.com/push --on pushImage --when 'shop/*:release-*'"],
+          commands: [meaning(instance, "roadstead trigger create deploy --url https://deploy.example.com/push --on pushImage --when 'shop/*:release-*'")],
           action: create,
         }}
       />
@@ -176,9 +171,9 @@ function TriggerForm({ trigger, namespace, onDone, onCancel }: FormProps) {
       {trigger ? <p className="muted">{t("Namespace")}: {trigger.NamespaceName || t("any")}</p> : <NamespaceFilter value={place} onChange={setPlace} />}
       <fieldset className="choice">
         <legend>{t("On")}</legend>
-        {Object.entries(EVENTS).map(([key, text]) => (
+        {EVENTS.map((key) => (
           <label key={key}>
-            <input type="checkbox" checked={events.includes(key)} onChange={(event) => setEvents(event.target.checked ? [...events, key] : events.filter((each) => each !== key))} /> {t(text)}
+            <input type="checkbox" checked={events.includes(key)} onChange={(event) => setEvents(event.target.checked ? [...events, key] : events.filter((each) => each !== key))} /> {kindOf(key)}
           </label>
         ))}
       </fieldset>

@@ -15,9 +15,10 @@ import { Dialog } from "../parts/dialog";
 import { Card, Facts, Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { ago, time } from "../parts/shown";
+import { time } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
+import { When } from "../parts/when";
 import { Download, Toggle } from "./credentials";
 
 type Row = Schemas["UserInfo"];
@@ -38,8 +39,9 @@ function UserList() {
       <ResourceTable<Row>
         name={t("Users")}
         keys={["users"]}
-        ask={async (page, _, __, signal) => {
-          const found = await call("ListUsers", page, signal);
+        search={t("Search by name")}
+        ask={async (page, search, _, signal) => {
+          const found = await call("ListUsers", { ...page, Keyword: search }, signal);
           return { rows: found.Data, last: found.Last, total: found.TotalCount };
         }}
         rowKey={(row) => row.Name}
@@ -50,7 +52,7 @@ function UserList() {
           { title: t("Account number"), minor: true, cell: (row) => <code>{row.Uin}</code> },
           { title: t("Console"), minor: true, cell: (row) => (row.ConsoleLogin ? (row.Totp ? t("password and second factor") : t("password")) : "—") },
           { title: t("State"), cell: (row) => (row.Enabled ? <Tag theme="success" variant="light">{t("Enabled")}</Tag> : <Tag variant="light">{t("Disabled")}</Tag>) },
-          { title: t("Created"), minor: true, cell: (row) => ago(row.CreateTime) },
+          { title: t("Created"), minor: true, cell: (row) => <When at={row.CreateTime} /> },
         ]}
         empty={{ title: t("There is no user yet"), text: t("Give each person and each program an account of its own:"), commands: ["roadstead user create alice"], action: create }}
       />
@@ -60,7 +62,11 @@ function UserList() {
           action="AddUser"
           fields={["Name", "Remark", "ConsoleLogin", "NeedResetPassword", "UseApi", "Email", "CountryCode", "PhoneNum"]}
           initial={{ ConsoleLogin: 1, NeedResetPassword: 1, UseApi: 0 }}
-          special={{ ConsoleLogin: { options: yesNo() }, NeedResetPassword: { options: yesNo() }, UseApi: { options: yesNo() } }}
+          special={{
+            ConsoleLogin: consoleLogin(),
+            NeedResetPassword: { options: yesNo() },
+            UseApi: { options: yesNo(), help: t("With a key, programs call the API in its name.") },
+          }}
           submit={t("Create")}
           onDone={(answer) => {
             setCreating(false);
@@ -75,6 +81,7 @@ function UserList() {
   );
 }
 
+const consoleLogin = () => ({ options: yesNo(), help: t("With a password, which is made for it.") });
 const yesNo = () => [{ value: 1, label: t("Yes") }, { value: 0, label: t("No") }];
 
 function MadeUser({ made, onClose }: { made: Made; onClose: () => void }) {
@@ -158,7 +165,7 @@ function User({ name }: { name: string }) {
           fixed={{ Name: name }}
           fields={["Remark", "ConsoleLogin", "NeedResetPassword", "Email", "CountryCode", "PhoneNum"]}
           initial={{ Remark: user.Remark, ConsoleLogin: user.ConsoleLogin, NeedResetPassword: user.NeedResetPassword, Email: user.Email, CountryCode: user.CountryCode, PhoneNum: user.PhoneNum }}
-          special={{ ConsoleLogin: { options: yesNo() }, NeedResetPassword: { options: yesNo() } }}
+          special={{ ConsoleLogin: consoleLogin(), NeedResetPassword: { options: yesNo() } }}
           submit={t("Save")}
           onDone={() => {
             setEditing(false);
@@ -223,7 +230,7 @@ function UserPolicies({ uin }: { uin: number }) {
         columns={[
           { title: t("Policy"), cell: (row) => <Link to={`/policies/${row.PolicyId}`}>{row.PolicyName}</Link> },
           { title: t("What it is for"), minor: true, cell: (row) => row.Remark || "—" },
-          { title: t("Since"), minor: true, cell: (row) => ago(row.AddTime) },
+          { title: t("Since"), minor: true, cell: (row) => <When at={row.AddTime} /> },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => detaching.mutate(row.PolicyId)}>{t("Take away")}</Button> },
         ]}
         empty={{ title: t("It has no policy of its own"), text: t("Without a policy it may do nothing, except for what its groups may do.") }}

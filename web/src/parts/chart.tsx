@@ -109,6 +109,7 @@ export interface Bar {
   key: string;
   value: number;
   shown: string;
+  note?: string;
 }
 
 export function Bars({ bars }: { bars: Bar[] }) {
@@ -117,7 +118,7 @@ export function Bars({ bars }: { bars: Bar[] }) {
     <ul className="bars">
       {bars.map((each) => (
         <li key={each.key}>
-          <span className="bar-name">{each.name}</span>
+          <span className="bar-name">{each.name}{each.note && <span className="muted"> · {each.note}</span>}</span>
           <span className="nowrap">{each.shown}</span>
           <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
             <rect width="100" height="4" rx="1" className="rest" />

@@ -36,7 +36,7 @@ function Impact({ impact, whole }: { impact: Schemas["DeletionImpact"]; whole?: 
       )}
       <p>
         {t("Pulls:")} {lastPull(impact)}
-        {impact.RecentPulls.length > 0 && ` · ${t("lately by {names}", { names: [...new Set(impact.RecentPulls.map((each) => each.User))].join(", ") })}`}
+        {impact.RecentPulls.length > 0 && ` · ${t("lately by {names}", { names: [...new Set(impact.RecentPulls.map((each) => (each.User === "anonymous" ? t("somebody") : each.UserName || each.User)))].join(", ") })}`}
       </p>
       {impact.MemberOf && <p>{t("An index names this image: it stays as a part of that when its tags are deleted.")}</p>}
     </>
@@ -120,5 +120,5 @@ async function remove(where: { RegistryId: string; NamespaceName: string; Reposi
 }
 
 export function lastPull(row: { PullCount: number; LastPullTime?: string | null }): string {
-  return row.PullCount ? t("{count} pulls, the last {when}", { count: number(row.PullCount), when: ago(row.LastPullTime) }) : t("never pulled");
+  return row.PullCount ? t("{count}, the last {when}", { count: number(row.PullCount), when: ago(row.LastPullTime) }) : t("never pulled");
 }

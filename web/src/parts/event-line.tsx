@@ -1,10 +1,12 @@
 // One event in words: who did what to which image, and when.
 import { Link } from "react-router";
 import type { Schemas } from "../api/client";
-import { ago, shortDigest, time } from "./shown";
+import { shortDigest } from "./shown";
 import { t, type Text } from "./words";
+import { When } from "./when";
 
-export const KINDS: Record<string, Text> = {
+/** What somebody has done, in a sentence. */
+const DONE: Record<string, Text> = {
   pushImage: "pushed",
   pullImage: "pulled",
   deleteImage: "deleted",
@@ -15,6 +17,25 @@ export const KINDS: Record<string, Text> = {
   createNamespace: "created",
 };
 
+/** What has happened, by itself. */
+export const KINDS: Record<string, Text> = {
+  pushImage: "Image pushed",
+  pullImage: "Image pulled",
+  deleteImage: "Image deleted",
+  uploadChart: "Chart pushed",
+  downloadChart: "Chart pulled",
+  deleteChart: "Chart deleted",
+  createRepository: "Repository created",
+  createNamespace: "Namespace created",
+};
+export const kindOf = (kind: string): string => (KINDS[kind] ? t(KINDS[kind]) : kind);
+
+/** Who did it: the account's name, which says more than its number. */
+export function Doer({ by }: { by: { User: string; UserName?: string } }) {
+  if (by.User === "anonymous") return <>{t("somebody")}</>;
+  return by.UserName ? <span title={by.User}>{by.UserName}</span> : <code>{by.User}</code>;
+}
+
 type Event = Schemas["LoggedEvent"];
 
 export function EventLine({ event, instance }: { event: Event; instance: string }) {
@@ -22,10 +43,10 @@ export function EventLine({ event, instance }: { event: Event; instance: string 
     <span className="event-line">
       <span className={`dot dot-${event.Kind}`} aria-hidden="true" />
       <span>
-        <code>{event.User === "anonymous" ? t("somebody") : event.User}</code> {KINDS[event.Kind] ? t(KINDS[event.Kind]) : event.Kind}{" "}
+        <Doer by={event} /> {DONE[event.Kind] ? t(DONE[event.Kind]) : event.Kind}{" "}
         <Subject event={event} instance={instance} />
       </span>
-      <time className="muted nowrap" dateTime={event.Time} title={time(event.Time)}>{ago(event.Time)}</time>
+      <When at={event.Time} className="muted" />
     </span>
   );
 }

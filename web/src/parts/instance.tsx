@@ -4,6 +4,7 @@ import { createContext, useContext, useEffect, type ReactNode } from "react";
 import { Outlet, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { follow } from "../api/events";
+import { Page } from "./page";
 import { ProblemBox } from "./problem";
 import { t } from "./words";
 
@@ -33,11 +34,37 @@ export function useInstance(): Instance {
   return found;
 }
 
-/** HOST[:PORT] by which clients reach the instance: the default one by whatever address this page came by. */
+/** HOST[:PORT] by which clients reach the instance: the default one by whatever address this page came by, others at the same port. */
 export function domainOf(instance: Instance): string {
   const mine = location.hostname === "localhost" || /^[\d.]+$|^\[/.test(location.hostname);
   const own = instance.PublicDomain.split(":")[0];
-  return location.hostname === own || (mine && instance.RegistryName === "default") ? location.host : instance.PublicDomain;
+  if (location.hostname === own || (mine && instance.RegistryName === "default")) return location.host;
+  return location.port ? `${own}:${location.port}` : instance.PublicDomain;
+}
+
+/** The command as it works for the instance: its host is the one by which clients reach it. */
+export function reaching(instance: Instance, command: string): string {
+  const own = instance.PublicDomain.split(":")[0].replaceAll(".", "\\.");
+  return command.replace(new RegExp(`\\b${own}(:\\d+)?`, "g"), domainOf(instance));
+}
+
+/** The command of the command line, for this instance and not for the default one. */
+export const meaning = (instance: Instance, command: string): string => `${command} --instance ${instance.RegistryName}`;
+
+/** Names of the instance's namespaces to choose from; the first five hundred. */
+export function useNamespaceNames(RegistryId: string): string[] | undefined {
+  const found = useQuery({
+    queryKey: ["namespaces", RegistryId, "choice"],
+    queryFn: () => call("DescribeNamespaces", { RegistryId, Limit: 500 }),
+    staleTime: 30_000,
+  });
+  return found.data?.NamespaceList.map((each) => each.Name);
+}
+
+/** The namespace that commands are shown with: one that is there, if any is. */
+export function useExampleNamespace(RegistryId: string): string {
+  const names = useNamespaceNames(RegistryId);
+  return names?.includes("library") ? "library" : (names?.[0] ?? "my-team");
 }
 
 export async function instanceNamed(name: string): Promise<Instance | null> {
@@ -68,10 +95,9 @@ export function InstancePlace() {
   if (found.isPending) return <p className="muted" aria-busy="true">{t("Loading")}</p>;
   if (!found.data) {
     return (
-      <div className="nothing">
-        <h3>{t("There is no instance {name} that you may see", { name })}</h3>
+      <Page title={t("There is no instance {name} that you may see", { name })}>
         <p>{t("Ask whoever runs this registry for a policy that covers it, or choose another instance above.")}</p>
-      </div>
+      </Page>
     );
   }
   return <InstanceContext instance={found.data}><Outlet /></InstanceContext>;

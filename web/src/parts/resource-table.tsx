@@ -90,6 +90,8 @@ export function ResourceTable<Row>(props: Props<Row>) {
   const markedRows = rows.filter((row) => marked.has(props.rowKey(row)));
   const go = (changes: Record<string, string>) =>
     change(Object.fromEntries(Object.entries(changes).map(([name, value]) => [named(name), value])));
+  // Whoever was sent the address of a later page has none before it in this window.
+  const back = () => ((history.state as { idx?: number } | null)?.idx ? history.back() : go({ last: "" }));
   return (
     <section className="resource-table" aria-label={props.name}>
       <div className="toolbar">
@@ -119,7 +121,7 @@ export function ResourceTable<Row>(props: Props<Row>) {
       ) : (
         <Rows {...props} rows={rows} marked={marked} onMark={setMarked} sort={sort} onSort={(by) => go({ sort: by, last: "" })} />
       )}
-      {(rows.length > 0 || last) && (
+      {(rows.length > SIZES[0] || last || found.data?.last) ? (
         <nav className="pager" aria-label={t("Pages")}>
           <span className="muted">
             {total != null ? t("{count} in all", { count: number(total) }) : t("{count} shown", { count: number(rows.length) })}
@@ -135,7 +137,7 @@ export function ResourceTable<Row>(props: Props<Row>) {
           <Button variant="outline" size="small" disabled={!last} onClick={() => go({ last: "" })}>
             {t("First page")}
           </Button>
-          <Button variant="outline" size="small" icon={<ChevronLeftIcon />} disabled={!last} onClick={() => history.back()}>
+          <Button variant="outline" size="small" icon={<ChevronLeftIcon />} disabled={!last} onClick={back}>
             {t("Back")}
           </Button>
           <Button
@@ -148,6 +150,8 @@ export function ResourceTable<Row>(props: Props<Row>) {
             {t("Next")}
           </Button>
         </nav>
+      ) : (
+        rows.length > 0 && <div className="pager"><span className="muted">{t("{count} in all", { count: number(rows.length) })}</span></div>
       )}
     </section>
   );

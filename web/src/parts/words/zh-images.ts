@@ -46,7 +46,7 @@ export const images = {
   "Only this tag; the image stays, for other tags stand for it": "仅删除此版本；其他版本仍指向该镜像，镜像保留",
   "The image, with all {count} tags that stand for it": "删除镜像及指向它的全部 {count} 个版本",
   "This is the image's last tag, so the image goes too.": "这是该镜像的最后一个版本，镜像也会一并删除。",
-  "{count} pulls, the last {when}": "{count} 次，最近一次 {when}",
+  "{count}, the last {when}": "{count} 次，最近一次 {when}",
   "never pulled": "从未被拉取",
   "Nobody has described this repository yet: what it holds, how it is configured, whom to ask.":
     "还没有人描述该仓库：它包含什么、如何配置、联系谁。",
