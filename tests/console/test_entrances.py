@@ -87,6 +87,7 @@ def test_a_page_says_that_nobody_has_used_it_lately(browser: Browser, registry: 
         somebody.sign_in()
         with somebody.page.expect_request(asks) as at_first:
             somebody.open("i/default/overview")
+        somebody.sees("Pushes and pulls")
         with somebody.page.expect_request(asks) as by_itself:
             somebody.page.clock.fast_forward(90_000)
         somebody.settle()

@@ -7,6 +7,7 @@ import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
 import { When } from "../parts/when";
@@ -54,10 +55,9 @@ export default function Certificates() {
             title: t("Actions"),
             align: "end",
             cell: (row) => (
-              <span className="nowrap">
+              <RowActions onDelete={() => setDeleting(row)}>
                 <Button variant="text" size="small" onClick={() => setRenewing(row)}>{t("Replace")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </span>
+              </RowActions>
             ),
           },
         ]}

@@ -11,6 +11,7 @@ import { Command } from "../parts/copy";
 import { domainOf, useExampleNamespace, useInstance } from "../parts/instance";
 import { Page, Tabs } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { number, size } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
@@ -63,7 +64,7 @@ function ChartList() {
           { title: t("Versions"), align: "end", minor: true, cell: (row) => number(row.VersionCount) },
           { title: t("Pulls"), align: "end", minor: true, cell: (row) => number(row.PullCount) },
           { title: t("Changed"), minor: true, cell: (row) => <When at={row.UpdateTime} /> },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button> },
+          { title: t("Actions"), align: "end", cell: (row) => <RowActions onDelete={() => setDeleting(row)} /> },
         ]}
         empty={{
           title: t("There is no chart here yet"),
@@ -171,7 +172,7 @@ function Versions({ where, onOpen }: { where: ChartPlace; onOpen: (version: stri
           { title: t("Size"), align: "end", minor: true, cell: (row) => size(row.Size) },
           { title: t("Pulls"), align: "end", minor: true, cell: (row) => number(row.PullCount) },
           { title: t("Pushed"), minor: true, cell: (row) => <When at={row.CreationTime} /> },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting([row.Version])}>{t("Delete")}</Button> },
+          { title: t("Actions"), align: "end", cell: (row) => <RowActions onDelete={() => setDeleting([row.Version])} /> },
         ]}
         empty={{ title: t("There is no chart here yet") }}
       />

@@ -12,6 +12,7 @@ import { domainOf, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
 import { When } from "../parts/when";
@@ -59,7 +60,7 @@ export default function Credentials() {
           { title: t("Id"), minor: true, cell: (row) => <code>{row.Id}</code> },
           { title: t("Created"), minor: true, cell: (row) => <When at={row.CreatedAt} /> },
           { title: t("Enabled"), cell: (row) => <Toggle name={row.Desc || row.Id} on={row.Enabled} onChange={() => switching.mutate(row)} /> },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button> },
+          { title: t("Actions"), align: "end", cell: (row) => <RowActions onDelete={() => setDeleting(row)} /> },
         ]}
         empty={{
           title: t("You have no long-term credential here"),

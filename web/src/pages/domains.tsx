@@ -8,6 +8,7 @@ import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { useInstance } from "../parts/instance";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { t } from "../parts/words";
 
 type Row = Schemas["CustomizedDomainInfo"];
@@ -40,7 +41,7 @@ export function HostNames() {
         columns={[
           { title: t("Host name"), cell: (row) => <code className="wrap">{row.DomainName}</code> },
           { title: t("Certificate"), minor: true, cell: (row) => <code>{row.CertId}</code> },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button> },
+          { title: t("Actions"), align: "end", cell: (row) => <RowActions onDelete={() => setDeleting(row)} /> },
         ]}
         empty={{
           title: t("Only {name} leads here", { name: PublicDomain }),

@@ -1,17 +1,17 @@
 // Groups: members have what the group is given.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
-import { ActionDialog } from "../parts/action-form";
+import { ActionDialog, EditDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
-import { AttachPolicy } from "../parts/attach-policy";
+import { AttachedPolicies } from "../parts/attached-policies";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
+import { Membership } from "../parts/membership";
 import { Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { announce } from "../parts/toast";
 import { t } from "../parts/words";
 import { When } from "../parts/when";
 
@@ -92,19 +92,14 @@ function Group({ id }: { id: number }) {
       {tab === "members" && <Members id={id} again={again} />}
       {tab === "policies" && <GroupPolicies id={id} again={again} />}
       {editing && found.data && (
-        <ActionDialog
+        <EditDialog
           title={name}
           action="UpdateGroup"
           fixed={{ GroupId: id }}
           fields={["GroupName", "Remark"]}
           initial={{ GroupName: found.data.GroupName, Remark: found.data.Remark }}
-          submit={t("Save")}
-          onDone={() => {
-            setEditing(false);
-            announce(t("Saved"));
-            again();
-          }}
-          onCancel={() => setEditing(false)}
+          onSaved={again}
+          onClose={() => setEditing(false)}
         />
       )}
       {deleting && (
@@ -125,60 +120,42 @@ function Group({ id }: { id: number }) {
 
 function Members({ id, again }: { id: number; again: () => void }) {
   const users = useQuery({ queryKey: ["users", "choice"], queryFn: () => call("ListUsers", { Limit: 500 }) });
-  const joining = useMutation({ mutationFn: (uin: number) => call("AddUserToGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
-  const leaving = useMutation({ mutationFn: (uin: number) => call("RemoveUserFromGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
   return (
-    <>
-      {(joining.error ?? leaving.error) && <ProblemBox error={joining.error ?? leaving.error} />}
-      <ResourceTable<Member>
-        name={t("Members")}
-        keys={["group-members", id]}
-        ask={async (page, _, __, signal) => {
-          const found = await call("ListUsersForGroup", { GroupId: id, ...page }, signal);
-          return { rows: found.UserInfo, last: found.Last, total: found.TotalCount };
-        }}
-        rowKey={(row) => String(row.Uin)}
-        to={(row) => `/users/${encodeURIComponent(row.Name)}`}
-        actions={
-          <select className="select" aria-label={t("Add a member")} value="" onChange={(event) => event.target.value && joining.mutate(Number(event.target.value))}>
-            <option value="">{t("Add a member")}</option>
-            {users.data?.Data.map((each) => <option key={each.Uin} value={each.Uin}>{each.Name}</option>)}
-          </select>
-        }
-        columns={[
-          { title: t("Name"), cell: (row) => <Link to={`/users/${encodeURIComponent(row.Name)}`}>{row.Name}</Link> },
-          { title: t("Account number"), minor: true, cell: (row) => <code>{row.Uin}</code> },
-          { title: t("Remark"), minor: true, cell: (row) => row.Remark || "—" },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => leaving.mutate(row.Uin)}>{t("Take out")}</Button> },
-        ]}
-        empty={{ title: t("The group has no members yet"), text: t("Add one above.") }}
-      />
-    </>
+    <Membership<Member>
+      name={t("Members")}
+      keys={["group-members", id]}
+      ask={async (page, signal) => {
+        const found = await call("ListUsersForGroup", { GroupId: id, ...page }, signal);
+        return { rows: found.UserInfo, last: found.Last, total: found.TotalCount };
+      }}
+      to={(row) => `/users/${encodeURIComponent(row.Name)}`}
+      hint={t("Add a member")}
+      choices={users.data?.Data.map((each) => ({ id: each.Uin, name: each.Name })) ?? []}
+      pair={(uin) => ({ GroupId: id, Uin: uin })}
+      idOf={(row) => row.Uin}
+      onDone={again}
+      columns={[
+        { title: t("Name"), cell: (row) => <Link to={`/users/${encodeURIComponent(row.Name)}`}>{row.Name}</Link> },
+        { title: t("Account number"), minor: true, cell: (row) => <code>{row.Uin}</code> },
+        { title: t("Remark"), minor: true, cell: (row) => row.Remark || "—" },
+      ]}
+      empty={{ title: t("The group has no members yet"), text: t("Add one above.") }}
+    />
   );
 }
 
 function GroupPolicies({ id, again }: { id: number; again: () => void }) {
-  const detaching = useMutation({ mutationFn: (policy: number) => call("DetachGroupPolicy", { PolicyId: policy, DetachGroupId: id }), onSuccess: again });
   return (
-    <>
-      {detaching.isError && <ProblemBox error={detaching.error} />}
-      <ResourceTable<Schemas["AttachedPolicy"]>
-        name={t("Policies")}
-        keys={["group-policies", id]}
-        ask={async (page, _, __, signal) => {
-          const found = await call("ListAttachedGroupPolicies", { TargetGroupId: id, ...page }, signal);
-          return { rows: found.List, last: found.Last, total: found.TotalCount };
-        }}
-        rowKey={(row) => String(row.PolicyId)}
-        to={(row) => `/policies/${row.PolicyId}`}
-        actions={<AttachPolicy attach={(policy) => call("AttachGroupPolicy", { PolicyId: policy, AttachGroupId: id })} onDone={again} />}
-        columns={[
-          { title: t("Policy"), cell: (row) => <Link to={`/policies/${row.PolicyId}`}>{row.PolicyName}</Link> },
-          { title: t("What it is for"), minor: true, cell: (row) => row.Remark || "—" },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => detaching.mutate(row.PolicyId)}>{t("Take away")}</Button> },
-        ]}
-        empty={{ title: t("The group has no policy yet"), text: t("Its members may do nothing by it until it has one.") }}
-      />
-    </>
+    <AttachedPolicies
+      keys={["group-policies", id]}
+      ask={async (page, signal) => {
+        const found = await call("ListAttachedGroupPolicies", { TargetGroupId: id, ...page }, signal);
+        return { rows: found.List, last: found.Last, total: found.TotalCount };
+      }}
+      attach={(policy) => call("AttachGroupPolicy", { PolicyId: policy, AttachGroupId: id })}
+      detach={(policy) => call("DetachGroupPolicy", { PolicyId: policy, DetachGroupId: id })}
+      onDone={again}
+      empty={{ title: t("The group has no policy yet"), text: t("Its members may do nothing by it until it has one.") }}
+    />
   );
 }

@@ -10,6 +10,7 @@ import { Confirm } from "../parts/confirm";
 import { domainOf, meaning, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
 import { When } from "../parts/when";
@@ -56,12 +57,7 @@ export default function Namespaces() {
           {
             title: t("Actions"),
             align: "end",
-            cell: (row) => (
-              <>
-                <Button variant="text" size="small" onClick={() => setChanging(row)}>{t("Edit")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </>
-            ),
+            cell: (row) => <RowActions onEdit={() => setChanging(row)} onDelete={() => setDeleting(row)} />,
           },
         ]}
         empty={{

@@ -3,13 +3,14 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Tag } from "tdesign-react";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
-import { ActionDialog } from "../parts/action-form";
+import { ActionDialog, EditDialog } from "../parts/action-form";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { meaning, useInstance } from "../parts/instance";
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
 import { HostNames } from "./domains";
@@ -87,12 +88,7 @@ function PublicEntry() {
           {
             title: t("Actions"),
             align: "end",
-            cell: (row) => (
-              <span className="nowrap">
-                <Button variant="text" size="small" onClick={() => setChanging(row)}>{t("Edit")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </span>
-            ),
+            cell: (row) => <RowActions onEdit={() => setChanging(row)} onDelete={() => setDeleting(row)} />,
           },
         ]}
         empty={{
@@ -122,7 +118,7 @@ function PublicEntry() {
         </ActionDialog>
       )}
       {changing && (
-        <ActionDialog
+        <EditDialog
           title={t("Edit")}
           action="ModifySecurityPolicy"
           fixed={{ RegistryId, PolicyIndex: changing.PolicyIndex }}
@@ -130,13 +126,8 @@ function PublicEntry() {
           fields={["CidrBlock", "Description"]}
           special={{ Description: { required: false } }}
           shape={(values) => ({ RegistryId, PolicyIndex: changing.PolicyIndex, CidrBlock: String(values.CidrBlock), Description: String(values.Description ?? "") })}
-          submit={t("Save")}
-          onDone={() => {
-            setChanging(undefined);
-            announce(t("Saved"));
-            again();
-          }}
-          onCancel={() => setChanging(undefined)}
+          onSaved={again}
+          onClose={() => setChanging(undefined)}
         />
       )}
       {deleting && (

@@ -31,6 +31,7 @@ export default function Overview() {
       lead={<>{domainOf(instance)} · {instance.RegionName} · {t(SPECIFICATIONS[instance.RegistryType])}</>}
     >
       {found.isError && <ProblemBox error={found.error} />}
+      {found.isPending && <p className="muted" aria-busy="true">{t("Loading")}</p>}
       {data && data.Images === 0 && <FirstPush instance={instance} namespaces={data.Namespaces} />}
       {data && (
         <div className="numbers">

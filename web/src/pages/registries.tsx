@@ -4,7 +4,7 @@ import { Steps, Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { call, type Schemas } from "../api/client";
-import { ActionDialog } from "../parts/action-form";
+import { ActionDialog, EditDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
@@ -12,8 +12,8 @@ import { Dialog } from "../parts/dialog";
 import { Facts, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { number, size } from "../parts/shown";
-import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
 import { When } from "../parts/when";
 import { SPECIFICATIONS } from "./overview";
@@ -72,12 +72,7 @@ export default function Registries() {
           {
             title: t("Actions"),
             align: "end",
-            cell: (row) => (
-              <span className="nowrap">
-                <Button variant="text" size="small" onClick={() => setChanging(row)}>{t("Edit")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </span>
-            ),
+            cell: (row) => <RowActions onEdit={() => setChanging(row)} onDelete={() => setDeleting(row)} />,
           },
         ]}
         empty={{ title: t("There is no instance that you may see"), commands: ["roadstead instance create acme-eu --specification standard"], action: create }}
@@ -99,20 +94,15 @@ export default function Registries() {
         />
       )}
       {changing && (
-        <ActionDialog
+        <EditDialog
           title={t("Instance {name}", { name: changing.RegistryName })}
           action="ModifyInstance"
           fixed={{ RegistryId: changing.RegistryId }}
           fields={["RegistryType", "DeletionProtection"]}
           initial={{ RegistryType: changing.RegistryType, DeletionProtection: changing.DeletionProtection }}
           special={{ RegistryType: { options: specifications() } }}
-          submit={t("Save")}
-          onDone={() => {
-            setChanging(undefined);
-            announce(t("Saved"));
-            again();
-          }}
-          onCancel={() => setChanging(undefined)}
+          onSaved={again}
+          onClose={() => setChanging(undefined)}
         />
       )}
       {deleting && (

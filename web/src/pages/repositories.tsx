@@ -11,6 +11,7 @@ import { DeleteRepository } from "../parts/delete-image";
 import { domainOf, useExampleNamespace, useInstance, useNamespaceNames } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { number } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
@@ -72,7 +73,7 @@ export default function Repositories() {
           {
             title: t("Actions"),
             align: "end",
-            cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>,
+            cell: (row) => <RowActions onDelete={() => setDeleting(row)} />,
           },
         ]}
         empty={{

@@ -2,7 +2,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { call, type Schemas } from "../api/client";
-import { ActionDialog, type Special } from "../parts/action-form";
+import { ActionDialog, EditDialog, type Special } from "../parts/action-form";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
@@ -11,8 +11,8 @@ import { domainOf, meaning, useExampleNamespace, useInstance, useNamespaceNames 
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { ago, time } from "../parts/shown";
-import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
 import { Download, Toggle } from "./credentials";
 
@@ -70,11 +70,9 @@ export default function ServiceAccounts() {
             title: t("Actions"),
             align: "end",
             cell: (row) => (
-              <span className="nowrap">
-                <Button variant="text" size="small" onClick={() => setChanging(row)}>{t("Edit")}</Button>
+              <RowActions onEdit={() => setChanging(row)} onDelete={() => setDeleting(row)}>
                 <Button variant="text" size="small" onClick={() => renewing.mutate(row)}>{t("New password")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </span>
+              </RowActions>
             ),
           },
         ]}
@@ -104,21 +102,16 @@ export default function ServiceAccounts() {
         />
       )}
       {changing && (
-        <ActionDialog
+        <EditDialog
           title={t("Service account {name}", { name: changing.Name })}
           action="ModifyServiceAccount"
           fixed={{ RegistryId, Name: changing.Name }}
           initial={{ Description: changing.Description, Permissions: changing.Permissions }}
           fields={["Description", "Permissions", "Duration"]}
           special={{ Permissions: permissions }}
-          submit={t("Save")}
           wide
-          onDone={() => {
-            setChanging(undefined);
-            announce(t("Saved"));
-            again();
-          }}
-          onCancel={() => setChanging(undefined)}
+          onSaved={again}
+          onClose={() => setChanging(undefined)}
         />
       )}
       {made && (

@@ -13,6 +13,7 @@ import { Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { PullCommands } from "../parts/pull-commands";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { ago, number, shortDigest, size } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
@@ -121,10 +122,9 @@ function TagTable({ where, name, onOpen }: { where: Where; name: string; onOpen:
             title: t("Actions"),
             align: "end",
             cell: (row) => (
-              <span className="nowrap">
+              <RowActions onDelete={() => setDeleting(row.ImageVersion)}>
                 <Button variant="text" size="small" onClick={() => setPulling(row.ImageVersion)}>{t("Pull")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row.ImageVersion)}>{t("Delete")}</Button>
-              </span>
+              </RowActions>
             ),
           },
         ]}

@@ -13,6 +13,7 @@ import { meaning, useInstance } from "../parts/instance";
 import { Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { ago } from "../parts/shown";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
@@ -65,12 +66,7 @@ export default function Triggers() {
           {
             title: t("Actions"),
             align: "end",
-            cell: (row) => (
-              <span className="nowrap">
-                <Button variant="text" size="small" onClick={() => setEditing(row)}>{t("Edit")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </span>
-            ),
+            cell: (row) => <RowActions onEdit={() => setEditing(row)} onDelete={() => setDeleting(row)} />,
           },
         ]}
         empty={{

@@ -5,13 +5,14 @@ import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { AccessKeys } from "../parts/access-keys";
-import { ActionDialog } from "../parts/action-form";
+import { ActionDialog, EditDialog } from "../parts/action-form";
 import { useAddress } from "../parts/address";
-import { AttachPolicy } from "../parts/attach-policy";
+import { AttachedPolicies } from "../parts/attached-policies";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
+import { Membership } from "../parts/membership";
 import { Card, Facts, Page, Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
@@ -159,37 +160,27 @@ function User({ name }: { name: string }) {
       {tab === "groups" && <UserGroups uin={user.Uin} />}
       {tab === "keys" && <AccessKeys uin={user.Uin} />}
       {editing && (
-        <ActionDialog
+        <EditDialog
           title={name}
           action="UpdateUser"
           fixed={{ Name: name }}
           fields={["Remark", "ConsoleLogin", "NeedResetPassword", "Email", "CountryCode", "PhoneNum"]}
           initial={{ Remark: user.Remark, ConsoleLogin: user.ConsoleLogin, NeedResetPassword: user.NeedResetPassword, Email: user.Email, CountryCode: user.CountryCode, PhoneNum: user.PhoneNum }}
           special={{ ConsoleLogin: consoleLogin(), NeedResetPassword: { options: yesNo() } }}
-          submit={t("Save")}
-          onDone={() => {
-            setEditing(false);
-            announce(t("Saved"));
-            again();
-          }}
-          onCancel={() => setEditing(false)}
+          onSaved={again}
+          onClose={() => setEditing(false)}
         />
       )}
       {renewing && (
-        <ActionDialog
+        <EditDialog
           title={t("New password")}
           action="UpdateUser"
           fixed={{ Name: name, ConsoleLogin: 1 }}
           fields={["Password", "NeedResetPassword"]}
           initial={{ NeedResetPassword: 1 }}
           special={{ Password: { required: true }, NeedResetPassword: { options: yesNo() } }}
-          submit={t("Save")}
-          onDone={() => {
-            setRenewing(false);
-            announce(t("Saved"));
-            again();
-          }}
-          onCancel={() => setRenewing(false)}
+          onSaved={again}
+          onClose={() => setRenewing(false)}
         />
       )}
       {deleting && (
@@ -212,68 +203,43 @@ function User({ name }: { name: string }) {
 
 function UserPolicies({ uin }: { uin: number }) {
   const cache = useQueryClient();
-  const again = () => void cache.invalidateQueries({ queryKey: ["user-policies", uin] });
-  const detaching = useMutation({ mutationFn: (id: number) => call("DetachUserPolicy", { PolicyId: id, DetachUin: uin }), onSuccess: again });
   return (
-    <>
-      {detaching.isError && <ProblemBox error={detaching.error} />}
-      <ResourceTable<Schemas["AttachedPolicy"]>
-        name={t("Policies")}
-        keys={["user-policies", uin]}
-        ask={async (page, _, __, signal) => {
-          const found = await call("ListAttachedUserPolicies", { TargetUin: uin, ...page }, signal);
-          return { rows: found.List, last: found.Last, total: found.TotalCount };
-        }}
-        rowKey={(row) => String(row.PolicyId)}
-        to={(row) => `/policies/${row.PolicyId}`}
-        actions={<AttachPolicy attach={(id) => call("AttachUserPolicy", { PolicyId: id, AttachUin: uin })} onDone={again} />}
-        columns={[
-          { title: t("Policy"), cell: (row) => <Link to={`/policies/${row.PolicyId}`}>{row.PolicyName}</Link> },
-          { title: t("What it is for"), minor: true, cell: (row) => row.Remark || "—" },
-          { title: t("Since"), minor: true, cell: (row) => <When at={row.AddTime} /> },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => detaching.mutate(row.PolicyId)}>{t("Take away")}</Button> },
-        ]}
-        empty={{ title: t("It has no policy of its own"), text: t("Without a policy it may do nothing, except for what its groups may do.") }}
-      />
-    </>
+    <AttachedPolicies
+      keys={["user-policies", uin]}
+      ask={async (page, signal) => {
+        const found = await call("ListAttachedUserPolicies", { TargetUin: uin, ...page }, signal);
+        return { rows: found.List, last: found.Last, total: found.TotalCount };
+      }}
+      attach={(policy) => call("AttachUserPolicy", { PolicyId: policy, AttachUin: uin })}
+      detach={(policy) => call("DetachUserPolicy", { PolicyId: policy, DetachUin: uin })}
+      onDone={() => void cache.invalidateQueries({ queryKey: ["user-policies", uin] })}
+      empty={{ title: t("It has no policy of its own"), text: t("Without a policy it may do nothing, except for what its groups may do.") }}
+    />
   );
 }
 
 function UserGroups({ uin }: { uin: number }) {
   const cache = useQueryClient();
-  const [adding, setAdding] = useState("");
-  const again = () => {
-    setAdding("");
-    void cache.invalidateQueries({ queryKey: ["user-groups", uin] });
-  };
   const groups = useQuery({ queryKey: ["groups", "choice"], queryFn: () => call("ListGroups", { Limit: 500 }) });
-  const joining = useMutation({ mutationFn: (id: number) => call("AddUserToGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
-  const leaving = useMutation({ mutationFn: (id: number) => call("RemoveUserFromGroup", { Info: [{ GroupId: id, Uin: uin }] }), onSuccess: again });
   return (
-    <>
-      {(joining.error ?? leaving.error) && <ProblemBox error={joining.error ?? leaving.error} />}
-      <ResourceTable<Schemas["GroupInfo"]>
-        name={t("Groups")}
-        keys={["user-groups", uin]}
-        ask={async (page, _, __, signal) => {
-          const found = await call("ListGroupsForUser", { SubUin: uin, ...page }, signal);
-          return { rows: found.GroupInfo, last: found.Last, total: found.TotalCount };
-        }}
-        rowKey={(row) => String(row.GroupId)}
-        to={(row) => `/groups/${row.GroupId}`}
-        actions={
-          <select className="select" aria-label={t("Put into a group")} value={adding} onChange={(event) => event.target.value && joining.mutate(Number(event.target.value))}>
-            <option value="">{t("Put into a group")}</option>
-            {groups.data?.GroupInfo.map((each) => <option key={each.GroupId} value={each.GroupId}>{each.GroupName}</option>)}
-          </select>
-        }
-        columns={[
-          { title: t("Group"), cell: (row) => <Link to={`/groups/${row.GroupId}`}>{row.GroupName}</Link> },
-          { title: t("Remark"), minor: true, cell: (row) => row.Remark || "—" },
-          { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" theme="danger" onClick={() => leaving.mutate(row.GroupId)}>{t("Take out")}</Button> },
-        ]}
-        empty={{ title: t("It is in no group"), text: t("What a group may do, each of its members may do.") }}
-      />
-    </>
+    <Membership<Schemas["GroupInfo"]>
+      name={t("Groups")}
+      keys={["user-groups", uin]}
+      ask={async (page, signal) => {
+        const found = await call("ListGroupsForUser", { SubUin: uin, ...page }, signal);
+        return { rows: found.GroupInfo, last: found.Last, total: found.TotalCount };
+      }}
+      to={(row) => `/groups/${row.GroupId}`}
+      hint={t("Put into a group")}
+      choices={groups.data?.GroupInfo.map((each) => ({ id: each.GroupId, name: each.GroupName })) ?? []}
+      pair={(id) => ({ GroupId: id, Uin: uin })}
+      idOf={(row) => row.GroupId}
+      onDone={() => void cache.invalidateQueries({ queryKey: ["user-groups", uin] })}
+      columns={[
+        { title: t("Group"), cell: (row) => <Link to={`/groups/${row.GroupId}`}>{row.GroupName}</Link> },
+        { title: t("Remark"), minor: true, cell: (row) => row.Remark || "—" },
+      ]}
+      empty={{ title: t("It is in no group"), text: t("What a group may do, each of its members may do.") }}
+    />
   );
 }

@@ -8,6 +8,7 @@ import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
+import { RowActions } from "../parts/row-actions";
 import { t } from "../parts/words";
 
 type Row = Schemas["VpcInfo"];
@@ -53,10 +54,9 @@ export default function Vpcs() {
             title: t("Actions"),
             align: "end",
             cell: (row) => !row.Declared && (
-              <span className="nowrap">
+              <RowActions onDelete={() => setDeleting(row)}>
                 <Button variant="text" size="small" onClick={() => setAdding(row)}>{t("New subnet")}</Button>
-                <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
-              </span>
+              </RowActions>
             ),
           },
         ]}

@@ -8,6 +8,7 @@ import { requestSchema, type Schema } from "../api/openapi";
 import { Button } from "./button";
 import { Dialog } from "./dialog";
 import { ProblemBox } from "./problem";
+import { announce } from "./toast";
 import { fieldHelp, fieldLabel, t } from "./words";
 
 export type Values = Record<string, unknown>;
@@ -37,6 +38,24 @@ interface Props<A extends Action> {
   /** The request as it is sent, where it is not just the fields. */
   shape?: (values: Values) => Request<A>;
   children?: ReactNode;
+}
+
+interface EditProps<A extends Action> extends Omit<Props<A>, "submit" | "onDone" | "onCancel"> {
+  title: string;
+  wide?: boolean;
+  onSaved: () => void;
+  onClose: () => void;
+}
+
+/** The window in which something that is there is changed: it says that it is saved, and closes. */
+export function EditDialog<A extends Action>({ onSaved, onClose, ...form }: EditProps<A>) {
+  const done = () => {
+    onClose();
+    announce(t("Saved"));
+    onSaved();
+  };
+  // What else the form takes is the same for every action.
+  return <ActionDialog<A> {...(form as Omit<Props<A>, "submit" | "onDone"> & { title: string })} submit={t("Save")} onDone={done} onCancel={onClose} />;
 }
 
 export function ActionDialog<A extends Action>({ title, wide, ...form }: Props<A> & { title: string; onCancel: () => void; wide?: boolean }) {
