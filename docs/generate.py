@@ -150,7 +150,8 @@ def operations_page() -> str:
     lines += ["## Objects", "", "What fields hold.", ""]
     for name, schema in schemas.items():
         if name not in {*wires, "Problem"}:
-            lines += [f"### {name}", "", schema["description"], "", *_field_table(schema), ""]
+            choices = [f"One of {', '.join(f'`{each}`' for each in schema['enum'])}."] if "enum" in schema else None
+            lines += [f"### {name}", "", schema["description"], "", *(choices or _field_table(schema)), ""]
     return "\n".join(lines)
 
 

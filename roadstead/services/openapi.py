@@ -169,6 +169,9 @@ def _schemas(operations: list[AnyOperation]) -> dict[str, Schema]:
     _, found = msgspec.json.schema_components([wires[name] for name in sorted(wires)], ref_template=f"{_REF}{{name}}")
     asked = _reached({op.request.__name__ for op in operations}, found)
     for name, schema in found.items():
+        if "enum" in schema:  # a choice that has a name: not an object
+            schema["type"] = "string"
+            continue
         properties = schema.get("properties", {})
         schema["properties"] = {field: _told(_hoisted(each), found) for field, each in properties.items()}
         if name in asked:

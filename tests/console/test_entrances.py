@@ -165,3 +165,14 @@ def test_a_host_name_of_ones_own_gets_a_certificate_which_is_replaced(owner: Per
     row.get_by_role("button", name=owner.say("Delete")).click()
     owner.press("Delete")
     expect(row).to_have_count(0)
+
+
+def test_an_instance_gets_a_rate_of_its_own(owner: Person) -> None:
+    owner.open("i/default/networks")
+    row = owner.page.locator(".plain-list li").filter(has_text=owner.say("Each address"))
+    for typed, told in (("500", owner.say("of this instance")), ("-1", owner.say("any number of requests"))):
+        row.get_by_role("button", name=owner.say("Edit")).click()
+        owner.page.locator('[data-field="AddressRequests"] input').fill(typed)
+        owner.page.locator('[data-field="AddressBytes"] input').fill("-1")
+        owner.press("Save")
+        expect(row).to_contain_text(told)

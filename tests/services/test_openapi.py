@@ -103,6 +103,8 @@ def test_requests_are_closed_and_answers_say_all_their_fields() -> None:
 def test_choices_and_limits_are_told() -> None:
     assert SCHEMAS["CreateInstanceToken"]["properties"]["TokenType"]["enum"] == ["longterm", "temp"]
     assert SCHEMAS["Problem"]["properties"]["Gate"]["enum"]
+    assert SCHEMAS["Who"]["type"] == "string"
+    assert "properties" not in SCHEMAS["Who"]
 
 
 def test_each_feature_says_in_words_what_it_is() -> None:

@@ -15,6 +15,7 @@ import { announce } from "../parts/toast";
 import { t, type Text } from "../parts/words";
 import { HostNames } from "./domains";
 import { PrivateLinks } from "./links";
+import { Rates } from "./rates";
 
 type Row = Schemas["SecurityPolicy"];
 
@@ -35,6 +36,8 @@ export default function Networks() {
       <PrivateLinks />
       <h2 className="section-title">{t("Host names")}</h2>
       <HostNames />
+      <h2 className="section-title">{t("Rates")}</h2>
+      <Rates />
     </Page>
   );
 }

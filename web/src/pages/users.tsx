@@ -149,6 +149,7 @@ function User({ name }: { name: string }) {
             [t("Created"), time(user.CreateTime)],
           ]}
         />
+        <p><Link to={`/access?who=${user.Uin}`}>{t("What may it do, and why?")}</Link></p>
       </Card>
       <Tabs
         name={name}
