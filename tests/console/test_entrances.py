@@ -78,6 +78,7 @@ def test_the_end_of_a_login_is_noticed_by_the_open_stream(browser: Browser, regi
         somebody.page.route(re.compile("/api/v1/events"), lambda route: route.fulfill(status=401, body="{}"))
         somebody.page.goto("/console/i/default/namespaces")
         somebody.page.get_by_label("Account name or number").wait_for()
+        somebody.sees("Your login has ended.")
 
 
 def test_a_page_says_that_nobody_has_used_it_lately(browser: Browser, registry: RoadsteadServer) -> None:

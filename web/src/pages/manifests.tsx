@@ -4,7 +4,6 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
-import { CopyImage } from "../parts/copy-image";
 import { Command, Copy } from "../parts/copy";
 import { useInstance } from "../parts/instance";
 import { Card, Facts, Tabs } from "../parts/page";
@@ -49,7 +48,7 @@ export function Image({ where, reference }: { where: Where; reference: string })
   }
   return (
     <>
-      <Card actions={tagged && <CopyImage where={where} tag={reference} />}><Facts facts={facts} /></Card>
+      <Card><Facts facts={facts} /></Card>
       <Tabs
         name={reference}
         shown={tab}

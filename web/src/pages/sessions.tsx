@@ -7,7 +7,7 @@ import { Button } from "../parts/button";
 import { ProblemBox } from "../parts/problem";
 import { chooseLanguage, currentLanguage, t } from "../parts/words";
 
-export function SignIn() {
+export function SignIn({ ended }: { ended: boolean }) {
   const cache = useQueryClient();
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
@@ -18,7 +18,11 @@ export function SignIn() {
   const offered = useQuery({ queryKey: ["oidc"], queryFn: singleSignOn, staleTime: Infinity });
   const entering = useMutation({
     mutationFn: () => signIn(name, password, code, fresh),
-    onSuccess: (me) => cache.setQueryData(["me"], me),
+    onSuccess: (me) => {
+      // What somebody else was shown before in this window is not for whoever comes now.
+      cache.removeQueries({ predicate: (query) => query.queryKey[0] !== "me" });
+      cache.setQueryData(["me"], me);
+    },
   });
   const problem = entering.error instanceof ApiProblem ? entering.error.problem : null;
   const missing = problem?.Code === "AuthFailure.MFAFailure";
@@ -48,6 +52,7 @@ export function SignIn() {
           <img src={icon} alt="" width="40" height="40" />
           <h1>Roadstead</h1>
         </div>
+        {ended && <p role="status">{t("Your login has ended. Sign in again to go on here.")}</p>}
         <label>
           {t("Account name or number")}
           <input name="username" autoComplete="username" autoFocus required value={name} onChange={(event) => setName(event.target.value)} />

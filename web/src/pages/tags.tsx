@@ -5,6 +5,7 @@ import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
+import { CopyImage } from "../parts/copy-image";
 import { Copy } from "../parts/copy";
 import { Confirm } from "../parts/confirm";
 import { DeleteImage, DeleteRepository } from "../parts/delete-image";
@@ -38,7 +39,11 @@ export default function Tags() {
   ];
   if (image) {
     return (
-      <Page title={image.startsWith("sha") ? shortDigest(image) : `${rest}:${image}`} above={above}>
+      <Page
+        title={image.startsWith("sha") ? shortDigest(image) : `${rest}:${image}`}
+        above={above}
+        actions={!image.includes(":") && <CopyImage where={where} tag={image} />}
+      >
         <Image where={where} reference={image} />
       </Page>
     );

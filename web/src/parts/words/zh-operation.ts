@@ -68,6 +68,7 @@ export const operation = {
   "Bytes a second": "每秒字节数",
   "What may it do, and why?": "查看它可以做什么及原因",
   "Copy {name}": "复制 {name}",
+  "Your login has ended. Sign in again to go on here.": "登录已失效，请重新登录后继续。",
   "last {when}": "最近 {when}",
   "Create a namespace, which images live in": "创建命名空间（镜像存放在命名空间中）",
   "Repository created": "创建仓库",
