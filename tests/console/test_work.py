@@ -77,9 +77,10 @@ def test_a_window_goes_on_after_a_new_login_in_another(browser: Browser, registr
 def test_a_namespace_is_made_changed_and_deleted(owner: Person, fresh: str) -> None:
     owner.open("i/default/namespaces")
     owner.press("New namespace")
+    namespace = owner.page.locator('[data-field="NamespaceName"] input')
+    expect(namespace).to_be_focused()
     owner.press("Create")
     owner.sees(owner.say("This is needed"))
-    namespace = owner.page.locator('[data-field="NamespaceName"] input')
     namespace.fill(fresh)
     owner.press("Create")
     row = owner.page.get_by_role("row").filter(has_text=fresh)
@@ -445,7 +446,9 @@ def test_language_theme_and_keys_go_with_the_person(owner: Person) -> None:
     assert owner.page.locator("html").get_attribute("theme-mode") == "dark"
     owner.press("Light")
     owner.page.keyboard.press("Control+k")
-    owner.page.get_by_role("combobox", name=owner.say("A page or a repository")).fill("orders")
+    # One types into the window at once, as into every form.
+    expect(owner.page.get_by_role("combobox", name=owner.say("A page or a repository"))).to_be_focused()
+    owner.page.keyboard.type("orders")
     owner.page.get_by_role("option", name="library/shop/orders").wait_for()
     owner.page.keyboard.press("Enter")
     owner.page.get_by_role("heading", name="library/shop/orders", level=1).wait_for()

@@ -8,7 +8,7 @@ import { Command } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { Doer } from "../parts/event-line";
 import { Facts, Page } from "../parts/page";
-import { ProblemBox } from "../parts/problem";
+import { gateOf, ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { time } from "../parts/shown";
 import { t } from "../parts/words";
@@ -113,7 +113,7 @@ function Explained({ id, onClose }: { id: string; onClose: () => void }) {
       {found.isError && <ProblemBox error={found.error} />}
       {found.data?.Refusals.map((each, place) => (
         <section key={place} className="refusal">
-          <p><Tag theme="danger" variant="light">{each.Gate}</Tag> <strong>{each.Message}</strong></p>
+          <p><Tag theme="danger" variant="light">{gateOf(each.Gate)}</Tag> <strong>{each.Message}</strong></p>
           <Facts
             facts={[
               [t("Account"), <>{each.UserName} <code>{each.User}</code></>], [t("Address"), each.Address], [t("Action"), <code key="a">{each.Action}</code>],
@@ -124,7 +124,7 @@ function Explained({ id, onClose }: { id: string; onClose: () => void }) {
         </section>
       ))}
       {found.data?.Refusals.length === 0 && <p>{t("Nothing of this request was refused.")}</p>}
-      {found.data?.Events.map((each) => <p key={each.Id}><code>{each.Action}</code> {each.Outcome} · {time(each.Time)}</p>)}
+      {found.data?.Events.map((each) => <p key={each.Id}><code>{each.Action}</code> {each.Outcome === "refused" ? t("refused") : t("done")} · {time(each.Time)}</p>)}
     </Dialog>
   );
 }

@@ -2,11 +2,11 @@
 // is checked while typing, and a field that the API gets can be asked for by its name alone.
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Input, Switch, Textarea } from "tdesign-react";
-import { useId, useState, type FormEvent, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { call, type Action, type Answer, type Request } from "../api/client";
 import { requestSchema, type Schema } from "../api/openapi";
 import { Button } from "./button";
-import { Dialog } from "./dialog";
+import { Dialog, focusFirst } from "./dialog";
 import { ProblemBox } from "./problem";
 import { announce } from "./toast";
 import { fieldHelp, fieldLabel, t } from "./words";
@@ -70,6 +70,11 @@ export function ActionForm<A extends Action>(props: Props<A>) {
   const [values, setValues] = useState<Values>({ ...props.initial });
   const [wrong, setWrong] = useState<Record<string, string>>({});
   const schema = useQuery({ queryKey: ["schema", props.action], queryFn: () => requestSchema(props.action), staleTime: Infinity });
+  const place = useRef<HTMLFormElement>(null);
+  const drawn = Boolean(schema.data);
+  useEffect(() => {
+    if (drawn && place.current?.closest("dialog") && !place.current.contains(document.activeElement)) focusFirst(place.current);
+  }, [drawn]);
   const send = useMutation({
     mutationFn: (request: Request<A>) => call(props.action, request),
     onSuccess: (answer, request) => props.onDone(answer, request),
@@ -96,7 +101,7 @@ export function ActionForm<A extends Action>(props: Props<A>) {
     send.mutate(props.shape ? props.shape(filled) : ({ ...props.fixed, ...kept(filled, props.fields, values, props.initial) } as Request<A>));
   };
   return (
-    <form className="action-form" onSubmit={submit} noValidate>
+    <form className="action-form" ref={place} onSubmit={submit} noValidate>
       {props.fields.map((field) => (
         <FieldRow
           key={field}

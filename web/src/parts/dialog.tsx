@@ -12,12 +12,20 @@ interface Props {
   wide?: boolean;
 }
 
+/** Whoever opens a window types into its first field: the browser itself would choose the button that closes it. */
+export function focusFirst(place: Element | null): void {
+  place?.querySelector<HTMLElement>(":is(input, select, textarea):not([disabled], [readonly])")?.focus();
+}
+
 export function Dialog({ title, onClose, children, wide }: Props) {
   const shown = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
     const dialog = shown.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      focusFirst(dialog.querySelector(".dialog-body"));
+    }
     return () => dialog?.close();
   }, []);
   return (
@@ -38,7 +46,7 @@ export function Dialog({ title, onClose, children, wide }: Props) {
             <CloseIcon />
           </button>
         </header>
-        {children}
+        <div className="dialog-body">{children}</div>
         <Toasts />
       </div>
     </dialog>

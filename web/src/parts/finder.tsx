@@ -36,7 +36,6 @@ export function Finder({ instance, pages, onClose }: Props) {
     <Dialog title={t("Go to …")} onClose={onClose}>
       <div className="finder">
         <input
-          autoFocus
           role="combobox"
           aria-expanded="true"
           aria-controls="finder-list"

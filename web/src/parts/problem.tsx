@@ -14,6 +14,8 @@ const GATES: Record<string, Text> = {
   limit: "Gate: limit",
 };
 
+export const gateOf = (gate: string): string => (GATES[gate] ? t(GATES[gate]) : gate);
+
 export function problemOf(error: unknown): Problem {
   if (error instanceof ApiProblem) return error.problem;
   return { title: "Error", status: 0, detail: error instanceof Error ? error.message : String(error) };
@@ -37,7 +39,7 @@ export function ProblemBox({ error, again }: { error: unknown; again?: ReactNode
             <p className="problem-facts">
               {problem.Gate && (
                 <Tag theme="warning" variant="light">
-                  {GATES[problem.Gate] ? t(GATES[problem.Gate]) : problem.Gate}
+                  {gateOf(problem.Gate)}
                 </Tag>
               )}
               {problem.Action && <code>{problem.Action}</code>}
