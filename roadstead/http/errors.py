@@ -6,6 +6,8 @@ request id the owner finds the whole decision.
 
 from __future__ import annotations
 
+import html
+
 import msgspec
 import structlog
 
@@ -90,11 +92,25 @@ async def render_chart(exchange: Exchange, error: AppError) -> None:
     await exchange.answer(error.status, headers, msgspec.json.encode({"error": error.message}))
 
 
+_NOTHING_ELSE = b"default-src 'none'; frame-ancestors 'none'"
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Refused · Roadstead</title><h1>Refused</h1><p>{message}</p><p>What helps: {remedy}</p>
+<p>Request <code>{request_id}</code></p><p><a href="/console/">Back to the console</a></p></html>
+"""
+
+
 async def render_page(exchange: Exchange, error: AppError) -> None:
-    """The error has been told to a person in a browser, as plain text."""
+    """The error has been told to a person, with a way back where it is a browser that shows it."""
     note(exchange, error)
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), *_headers_of(error)]
-    told = f"{error.message}\n\nRequest {exchange.origin.request_id}\n"
+    request_id, headers = exchange.origin.request_id, [(b"cache-control", b"no-store"), *_headers_of(error)]
+    if "text/html" in exchange.header(b"accept"):
+        told = _PAGE.format(
+            message=html.escape(error.message), remedy=html.escape(error.remedy), request_id=request_id
+        )
+        headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", _NOTHING_ELSE)]
+    else:
+        told = f"{error.message}\n\nRequest {request_id}\n"
+        headers.append((b"content-type", b"text/plain; charset=utf-8"))
     await exchange.answer(error.status, headers, told.encode())
 
 

@@ -7,7 +7,7 @@
     POST key {"Code": …, "Verifier": …}          the command line's temporary API key
     POST end                                     that key, with which it is asked, ends before its hour
 
-People see these answers in a browser, so a refusal is a page of plain text.
+People see these answers in a browser, so a refusal is a page with a way back, or plain text for other clients.
 """
 
 from __future__ import annotations

@@ -477,3 +477,12 @@ def test_the_secret_may_be_in_a_file(tmp_path: Path) -> None:
 
     (tmp_path / "secret").write_text("hush\n")
     assert secret_of(Oidc(issuer="https://x", client_id="x", client_secret_file=str(tmp_path / "secret"))) == "hush"
+
+
+async def test_a_browser_that_is_refused_is_shown_the_way_back(bench: Bench) -> None:
+    query = "error=access_denied&error_description=<b>no</b>"
+    answer = await bench.browser.get(f"{CALLBACK}?{query}", headers={"accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert '<a href="/console/">' in answer.text and answer.headers["x-request-id"] in answer.text
+    assert "<b>" not in answer.text
