@@ -249,6 +249,7 @@ class Application:
             async with (
                 open_context(self._settings) as ctx,
                 _background(ctx, working=ctx.settings.workers.in_server),
+                _links(ctx),
                 _names(ctx),
             ):
                 await ctx.certificates.refresh(ctx)
@@ -276,7 +277,6 @@ async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
         asyncio.create_task(_repeat(_REFUSAL_SECONDS, partial(ctx.refusals.write_down, ctx.database))),
         asyncio.create_task(_repeat(_METER_SECONDS, ctx.meters.write_down)),
         asyncio.create_task(_repeat(_PULL_SECONDS, partial(ctx.pulls.write_down, ctx))),
-        asyncio.create_task(_repeat(_LINK_SECONDS, partial(ctx.links.keep, ctx))),
         asyncio.create_task(_repeat(_CERTIFICATE_SECONDS, partial(ctx.certificates.refresh, ctx))),
     ]
     try:
@@ -290,6 +290,17 @@ async def _background(ctx: Context, *, working: bool) -> AsyncIterator[None]:
         if running is not None:
             await running
         await ctx.meters.write_down()
+
+
+@asynccontextmanager
+async def _links(ctx: Context) -> AsyncIterator[None]:
+    """As long as the block lasts private links are looked after; only who serves may have their addresses."""
+    keeping = asyncio.create_task(_repeat(_LINK_SECONDS, partial(ctx.links.keep, ctx)))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 @asynccontextmanager

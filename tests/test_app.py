@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from roadstead.app import open_context
+from roadstead.app import open_context, work_off
 from roadstead.config import Network, Settings, Storage
 from roadstead.errors import StartRefused
+from roadstead.services.link_keeping import LinkKeeper
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,18 @@ async def test_a_context_can_be_opened_again_after_it_was_closed(tmp_path: Path)
             assert set(ctx.stores) == {settings.region}
             assert ctx.clock().utcoffset() is not None
             assert ctx.jobs.names
+
+
+async def test_who_only_works_jobs_off_keeps_no_private_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would be heard at an address that such a process has put on its host."""
+
+    async def keep(*_: object) -> None:
+        pytest.fail("it kept them")
+
+    monkeypatch.setattr(LinkKeeper, "keep", keep)
+    monkeypatch.setattr("roadstead.app._LINK_SECONDS", 0)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, stop.set)
+    await work_off(Settings(data=str(tmp_path), storage=Storage(kind="memory")), stop)

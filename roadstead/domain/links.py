@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from roadstead.domain.network import Addresses, Cidr, parse_cidr
@@ -20,6 +21,10 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
 _MOST_CIDRS = 8
 # A subnet of IPv6 has more addresses than can be looked through.
 _LOOKED_THROUGH = 4096
+
+# How often the host that has a link writes that it looks after it, and after how long without that it is gone.
+SEEN_EVERY = timedelta(seconds=10)
+SILENT_AFTER = timedelta(seconds=30)
 
 
 def vpc_id(text: str) -> str:
@@ -94,6 +99,11 @@ def _candidates(cidr: Cidr) -> Iterator[int]:
         return iter(range(first, last + 1))
     end = last if isinstance(cidr, IPv4Network) else last + 1
     return iter(range(first + 2, min(end, first + 2 + _LOOKED_THROUGH)))
+
+
+def is_silent(seen_at: datetime | None, created_at: datetime, now: datetime) -> bool:
+    """Whether no host looks after a link that was last looked after then, if ever."""
+    return now - (seen_at or created_at) > SILENT_AFTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Instance:
     versioning: bool = False
     # The rates of its own as JSON, by names like `address_requests`.
     rates: str = "{}"
+    # Whether the host's own loopback is let in, where the settings let it in at all.
+    loopback: bool = True
 
     @property
     def running(self) -> bool:

@@ -59,6 +59,8 @@ class Link:
     named: bool
     named_vpc: bool
     created_at: datetime
+    # When the host last said that it looks after the link.
+    seen_at: datetime | None
     subnet_id: str
     cidr: str
     interface: str
@@ -77,6 +79,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOver:
+    """An address that no link has any more, and the host that may still have it; empty: none ever had."""
+
+    address: str
+    interface: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """What a link's address means: whose it is and which network it admits; None when the link is gone."""
 
@@ -88,7 +99,7 @@ class Gate:
 _VPC = tuple(vpcs.c[name] for name in Vpc.__dataclass_fields__)
 _SUBNET = (*(subnets.c[name] for name in Subnet.__dataclass_fields__ if name != "vpc_id"), vpcs.c.vpc_id)
 _LINK = (
-    *(private_links.c[name] for name in list(Link.__dataclass_fields__)[:9]),
+    *(private_links.c[name] for name in list(Link.__dataclass_fields__)[:10]),
     subnets.c.subnet_id,
     subnets.c.cidr,
     subnets.c.interface,
@@ -204,11 +215,24 @@ async def add_link(
     return True
 
 
-async def tell_link(tx: Tx, link: Link, *, status: str, reason: str, host: str) -> bool:
-    """The link's status says so; False when it is gone."""
+async def tell_link(tx: Tx, link: Link, *, status: str, reason: str, host: str, now: datetime) -> bool:
+    """The link's status says so and that host looks after it; False when it is gone or another host's by now."""
     c = private_links.c
-    values = {"status": status, "reason": reason[:300], "host": host[:64]}
-    return await tx.run(sa.update(private_links).where(c.id == link.id).values(values)) > 0
+    values = {"status": status, "reason": reason[:300], "host": host[:64], "seen_at": now}
+    statement = sa.update(private_links).where(c.id == link.id, c.address == link.address, c.host == link.host)
+    if not await tx.run(statement.values(values)):
+        return False
+    if host and host != link.host:
+        placed = sa.update(link_addresses).where(link_addresses.c.address == link.address)
+        await tx.run(placed.values(host=host[:64]))
+    return True
+
+
+async def look_after(tx: Tx, host: str, now: datetime, *, before: datetime) -> None:
+    """The host looks after its links; of those it has said so lately nothing is written."""
+    c = private_links.c
+    due = sa.or_(c.seen_at.is_(None), c.seen_at <= before)
+    await tx.run(sa.update(private_links).where(c.host == host[:64], due).values(seen_at=now))
 
 
 async def move_link(tx: Tx, link: Link, place: Place) -> None:
@@ -242,12 +266,12 @@ async def taken(tx: Tx) -> set[str]:
     return {row.address for row in rows}
 
 
-async def left_over(tx: Tx) -> Sequence[Place]:
+async def left_over(tx: Tx) -> Sequence[LeftOver]:
     """The addresses that no link has any more."""
     c = link_addresses.c
     used = sa.select(private_links.c.address)
-    statement = sa.select(c.address, c.prefix, c.interface).where(c.address.not_in(used)).order_by(c.address)
-    return [Place(*row) for row in await tx.all(statement)]
+    statement = sa.select(c.address, c.interface, c.host).where(c.address.not_in(used)).order_by(c.address)
+    return [LeftOver(*row) for row in await tx.all(statement)]
 
 
 async def forget(tx: Tx, address: str) -> None:

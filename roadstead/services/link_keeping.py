@@ -3,6 +3,9 @@
 The address of a link is put on its interface by whichever process of a host comes first, again after a restart of the
 host, and taken off when no link has it any more. What this process may not do, the link's status tells as the command
 to run; it goes on as soon as that was done. A host that has no such interface leaves the link to one that has.
+
+One host has a link, and writes now and then that it looks after it. When it has not for a while, or fails, another
+host that has the interface takes the link over, unless some machine still answers at the address.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ import structlog
 
 from roadstead.clients import interfaces
 from roadstead.clients.interfaces import OnInterface
-from roadstead.domain.links import NamedLink, cidrs_of, free_addresses, private_names
+from roadstead.domain.links import SEEN_EVERY, NamedLink, cidrs_of, free_addresses, is_silent, private_names
 from roadstead.domain.network import Addresses, parse_cidr
 from roadstead.metadata import links
-from roadstead.metadata.links import CREATING, FAILED, RUNNING, Link, Place
+from roadstead.metadata.links import CREATING, FAILED, RUNNING, LeftOver, Link, Place
 from roadstead.services.context import Context
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -97,9 +100,9 @@ class LinkKeeper:
             left = await links.left_over(tx)
         if ctx.settings.network.links:
             for place in left:
-                await self._take_off(ctx, place)
+                await self._give_back(ctx, place)
             if self._links:
-                await self._put_all(ctx)
+                await self._keep_all(ctx)
         base = ctx.settings.base_domain
         self._named = [
             NamedLink(
@@ -110,38 +113,78 @@ class LinkKeeper:
             for link in self._links
         ]
 
-    async def _take_off(self, ctx: Context, place: Place) -> None:
-        """The address that no link has any more is off its interface, and free."""
-        try:
-            for each in self._host.addresses():
-                # Who put it on by hand may have given it another prefix.
-                if (each.interface, each.address) == (place.interface, place.address):
-                    self._host.take_off(each)
-        except OSError as error:
-            self._tell(
-                place.address,
-                f"{error.strerror}; run: ip addr del {place.address}/{place.prefix} dev {place.interface}",
-            )
+    async def _give_back(self, ctx: Context, place: LeftOver) -> None:
+        """The address that no link has any more is off this host's interface, and free when no other host has it."""
+        if _is_there(place, _there(self._host)):
+            if not self._take_off(place.interface, place.address):
+                return
+        elif not self._is_ours(place.host) and not await self._answers_nowhere(place.interface, place.address):
             return
         async with ctx.database.write() as tx:
             await links.begin_change(tx)
             await links.forget(tx, place.address)
 
-    async def _put_all(self, ctx: Context) -> None:
-        there = set(self._host.addresses())
-        for link in self._links:
-            if not link.host and not await self._is_nobodys(ctx, link, there):
+    def _is_ours(self, host: str) -> bool:
+        """Whether that host is this one, or none yet."""
+        return host in {"", self._name}
+
+    def _take_off(self, interface: str, address: str) -> bool:
+        """Whether the address is off the interface; if not, the log says what to do."""
+        for each in _there(self._host):
+            # Who put it on by hand may have given it another prefix.
+            if (each.interface, each.address) != (interface, address):
                 continue
-            standing = self._stand(link, there, late=ctx.clock() - link.created_at > _PATIENCE)
-            if standing is not None:
-                await self._say(ctx, link, standing)
+            try:
+                self._host.take_off(each)
+            except OSError as error:
+                self._tell(address, f"{error.strerror}; run: ip addr del {address}/{each.prefix} dev {interface}")
+                return False
+        return True
+
+    async def _answers_nowhere(self, interface: str, address: str) -> bool:
+        """Whether this host can ask for the address on that interface, and no machine has it."""
+        return self._host.is_up(interface) and address not in await self._host.answering([address])
+
+    async def _keep_all(self, ctx: Context) -> None:
+        there, now = set(self._host.addresses()), ctx.clock()
+        for link in self._links:
+            if self._is_ours(link.host):
+                await self._keep_ours(ctx, link, there)
+            elif link.status == RUNNING and not is_silent(link.seen_at, link.created_at, now):
+                # It was this host's, or another was quicker; two with one address would be heard by turns.
+                if _is_there(link, there):
+                    self._take_off(link.interface, link.address)
+            else:
+                await self._take_over(ctx, link, there)
+        ours = [each.seen_at for each in self._links if each.host == self._name]
+        if any(seen is None or now - seen >= SEEN_EVERY for seen in ours):
+            async with ctx.database.write(durable=False) as tx:
+                await links.look_after(tx, self._name, now, before=now - SEEN_EVERY)
+
+    async def _keep_ours(self, ctx: Context, link: Link, there: set[OnInterface]) -> None:
+        """The link that no other host has stands as far as this one can help it, and its status says how."""
+        if not link.host and not await self._is_nobodys(ctx, link, there):
+            return
+        standing = self._stand(link, there, late=ctx.clock() - link.created_at > _PATIENCE)
+        if standing is not None:
+            await self._say(ctx, link, standing)
+
+    async def _take_over(self, ctx: Context, link: Link, there: set[OnInterface]) -> None:
+        """The link of a host that is gone, or fails, is this one's, if this one can serve it."""
+        if not _is_there(link, there) and not await self._answers_nowhere(link.interface, link.address):
+            return
+        standing = self._stand(link, there, late=False)
+        if standing is not None and standing.status == RUNNING:
+            _log.warning("a private link is taken over", address=link.address, was=link.host, reason=link.reason)
+            await self._say(ctx, link, standing)
 
     async def _say(self, ctx: Context, link: Link, standing: Standing) -> None:
-        """The link's status says how it stands."""
+        """The link's status says how it stands, unless another host has it by now."""
         if standing == Standing(link.status, link.reason, link.host):
             return
+        told = {"status": standing.status, "reason": standing.reason, "host": standing.host}
         async with ctx.database.write() as tx:
-            await links.tell_link(tx, link, status=standing.status, reason=standing.reason, host=standing.host)
+            await links.tell_link(tx, link, now=ctx.clock(), **told)
         if standing.reason:
             self._tell(link.address, standing.reason)
 
@@ -175,8 +218,7 @@ class LinkKeeper:
         place = OnInterface(link.interface, link.address, parse_cidr(link.cidr).prefixlen)
         if not any(each.interface == link.interface for each in there) and not self._host.is_up(link.interface):
             return self._without_interface(link, late=late)
-        here = any((each.interface, each.address) == (link.interface, link.address) for each in there)
-        if not here and (problem := self._put(place)):
+        if not _is_there(link, there) and (problem := self._put(place)):
             status = CREATING if link.status == CREATING else FAILED
             return Standing(status, problem, self._name)
         if not self._host.is_up(link.interface):
@@ -208,3 +250,16 @@ class LinkKeeper:
         if self._told.get(address) != reason:
             self._told[address] = reason
             _log.warning("a private link does not stand as it should", address=address, reason=reason)
+
+
+def _is_there(place: Link | LeftOver, there: Collection[OnInterface]) -> bool:
+    """Whether the address is on its interface, with whichever prefix."""
+    return any((each.interface, each.address) == (place.interface, place.address) for each in there)
+
+
+def _there(host: Interfaces) -> list[OnInterface]:
+    """Every address on every interface, or none where the kernel does not say."""
+    try:
+        return host.addresses()
+    except OSError:
+        return []

@@ -7,6 +7,7 @@ instance lead to it as far as they are switched on.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from roadstead.domain.links import (
     dnsmasq_records,
     free_addresses,
     hosts_records,
+    is_silent,
     private_names,
 )
 from roadstead.domain.network import parse_cidr
@@ -197,24 +199,30 @@ async def describe_internal_endpoints(call: Call, request: LinkedInstance) -> Ac
 
 
 async def _shown(call: Call) -> AccessVpcs:
-    rows = await links.links(call.tx, [call.here.id])
-    listed = [
-        AccessVpc(
-            vpc_id=row.vpc_id,
-            subnet_id=row.subnet_id,
-            status=_status(row),
-            access_ip=row.address if row.status == RUNNING else "",
-            reason=row.reason,
+    listed = []
+    for row in await links.links(call.tx, [call.here.id]):
+        status, reason = standing(row, call.now)
+        address = row.address if status == RUNNING else ""
+        listed.append(
+            AccessVpc(vpc_id=row.vpc_id, subnet_id=row.subnet_id, status=status, access_ip=address, reason=reason)
         )
-        for row in rows
-    ]
     return AccessVpcs(access_vpc_set=listed, total_count=len(listed))
 
 
-def _status(row: Link) -> Literal["Creating", "Running", "Failed"]:
+def standing(row: Link, now: datetime) -> tuple[Literal["Creating", "Running", "Failed"], str]:
+    """How the link stands and why it is not served: what its host has said of it holds while the host is heard of."""
+    if is_silent(row.seen_at, row.created_at, now):
+        if row.host:
+            since = f"{row.seen_at or row.created_at:%Y-%m-%d %H:%M:%S} UTC"
+            return (
+                "Failed",
+                f"the serving host {row.host} has not looked after it since {since}; start the server there",
+            )
+        if row.status == CREATING and not row.reason:
+            return "Failed", "no serving host has taken it up; is a server running, and network.links on there?"
     if row.status == RUNNING:
-        return "Running"
-    return "Creating" if row.status == CREATING else "Failed"
+        return "Running", row.reason
+    return "Creating" if row.status == CREATING else "Failed", row.reason
 
 
 @operation(resource=_INSTANCE, changes=True, raises=(NotFound,))

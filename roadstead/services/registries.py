@@ -33,6 +33,7 @@ from roadstead.services.fields import (
     TagSpecification,
     filter_values,
 )
+from roadstead.services.links import standing
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.resource_tags import labels, wanted
 
@@ -237,7 +238,7 @@ async def infos(call: Call, rows: Sequence[Instance]) -> list[RegistryInfo]:
     domain = call.ctx.settings.base_domain.strip(".")
     private: dict[int, str] = {}
     for link in await links.links(call.tx, [row.id for row in rows]):
-        if link.status == links.RUNNING:
+        if standing(link, call.now)[0] == links.RUNNING:
             private.setdefault(link.instance_id, link.address)
     return [_info(row, carried.get(label_path(row), {}), domain, private.get(row.id, "")) for row in rows]
 

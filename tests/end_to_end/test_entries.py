@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from itertools import product
 from pathlib import Path
@@ -279,6 +280,10 @@ async def test_nobody_gets_in_who_should_not_after_any_change(registry: Registry
     # The host starts again, and the kernel knows nothing of the links.
     kept = registry.address("default", "vpc-lab")
     registry.stop()
+    # It keeps its address, and nobody serves there.
+    async with open_context(registry.settings, lambda: utc_now() + timedelta(minutes=1)) as later:
+        told = (await registry.ask(later, links.describe_internal_endpoints)).access_vpc_set
+        assert {each.status for each in told} == {"Failed"} and "start the server there" in told[0].reason
     registry.lab.server(f"addr del {kept}/24 dev rack1")
     registry.start()
     await until(lambda: kept in registry.lab.addresses("rack1"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from roadstead.metadata.database import Database, Tx
 
 # The version of the newest file in `versions/`, and the oldest code that can work with that schema.
-VERSION = 12
+VERSION = 13
 COMPATIBLE = 10
 
 schema_version = sa.Table(

@@ -50,6 +50,8 @@ private_links = sa.Table(
     sa.Column("named", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("named_vpc", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", Instant, nullable=False),
+    # When that host last said that it looks after the link: every few seconds, not with each look.
+    sa.Column("seen_at", Instant),
     sa.Index("uq_private_links_subnet", "instance_id", "subnet", unique=True),
     sa.Index("ix_private_links_subnet", "subnet"),
     **NEVER_REUSED,
@@ -63,4 +65,6 @@ link_addresses = sa.Table(
     sa.Column("address", sa.String(45), primary_key=True),
     sa.Column("prefix", sa.SmallInteger, nullable=False),
     sa.Column("interface", sa.String(15), nullable=False),
+    # The host that has it, or had; empty until one has.
+    sa.Column("host", sa.String(64), nullable=False, server_default=""),
 )

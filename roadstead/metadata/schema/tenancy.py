@@ -90,6 +90,8 @@ instances = sa.Table(
     sa.Column("versioning", sa.Boolean, nullable=False, server_default=sa.false()),
     # The rates of its own as JSON, by names like `address_requests`.
     sa.Column("rates", sa.Text, nullable=False, server_default="{}"),
+    # Whether the host's own loopback is let in, where the settings let it in at all.
+    sa.Column("loopback", sa.Boolean, nullable=False, server_default=sa.true()),
     **NEVER_REUSED,
 )
 
