@@ -63,24 +63,48 @@ def deny(context: typer.Context, cidr: Cidr) -> None:
 
 @commands.command("show", epilog="Example: roadstead network show")
 def show_(context: typer.Context) -> None:
-    """Show whether the public entry is open, and its allowlist."""
-    status, allowed = work(context, _status)
+    """Show which entries are open, and the allowlist of the public one."""
+    status, allowed, loopback = work(context, _status)
     options: Options = context.obj
     if options.as_json:
-        show(context, {**wire(status), **wire(allowed)}, "")
+        show(context, {**wire(status), **wire(allowed), "Loopback": wire(loopback)}, "")
         return
     typer.echo(f"Public entry: {'Closing' if status.status == 'Deleting' else status.status}")
     if status.reason:
         typer.echo(f"Note: {status.reason}.")
+    typer.echo(f"Loopback entry: {_word(loopback)}")
     columns = [("CIDR", "cidr_block"), ("NOTE", "description")]
     show_rows(context, allowed.security_policy_set, columns, empty="The allowlist is empty: nobody is admitted.")
 
 
-async def _status(session: Session) -> tuple[networks.EntryStatus, networks.SecurityPolicies]:
+async def _status(session: Session) -> tuple[networks.EntryStatus, networks.SecurityPolicies, networks.LoopbackEntry]:
     return (
         await session.call(networks.describe_external_endpoint_status),
         await session.call(networks.describe_security_policies),
+        await session.call(networks.describe_loopback_entry),
     )
+
+
+def _word(loopback: networks.LoopbackEntry) -> str:
+    """Whether the loopback entry is open, and what keeps it closed."""
+    if loopback.reason:
+        return f"Closed ({loopback.reason})"
+    return "Open" if loopback.enabled else "Closed"
+
+
+@commands.command(epilog="Example: roadstead network loopback --off")
+def loopback(
+    context: typer.Context,
+    on: Annotated[bool, typer.Option("--on/--off", help="Whether clients on the serving host itself are let in.")],
+) -> None:
+    """Open or close the loopback entry, by which programs on the serving host come in."""
+    found = work(context, lambda s: s.call(networks.modify_loopback_entry, enabled=on))
+    said = f"Loopback entry: {_word(found)}."
+    if not on:
+        said += (
+            "\nClients on the serving host are refused now; this command opens it again there, without a connection."
+        )
+    show(context, found, said)
 
 
 @commands.command(epilog="Example: roadstead network link vpc-build01 subnet-rack1")

@@ -199,7 +199,10 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
             "Addresses or CIDRs of proxies whose connections begin with the PROXY protocol, version 1 or 2; each of them must"
         ),
     ] = ()
-    loopback: Annotated[bool, says("Admit clients on the host's own loopback addresses to every instance")] = True
+    loopback: Annotated[
+        bool,
+        says("Admit clients on the host's own loopback addresses, to every instance whose loopback entry is open"),
+    ] = True
     vpcs: Annotated[
         tuple[str, ...],
         says(

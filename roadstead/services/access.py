@@ -215,12 +215,14 @@ def check_network(instance: ServedInstance, origin: Origin) -> None:
 
 
 def _remedy(instance: ServedInstance, entry: Entry, origin: Origin) -> str:
+    named = "" if instance.default else f" --instance {instance.row.name}"
     match entry:
-        case Entry.LOOPBACK:
+        case Entry.LOOPBACK if instance.row.loopback:
             return "set network.loopback = true and start again"
+        case Entry.LOOPBACK:
+            return f"roadstead network loopback --on{named}"
         case Entry.PRIVATE:
             return "roadstead network link VPC-ID SUBNET-ID"
-    named = "" if instance.default else f" --instance {instance.row.name}"
     return f"roadstead network open{named} && roadstead network allow {origin.address}{named}"
 
 

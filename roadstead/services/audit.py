@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from roadstead.domain.network import Entry
 from roadstead.errors import InvalidInput, NotFound
 from roadstead.jobs.queue import NoArguments, job
 from roadstead.metadata import audit, instances
@@ -119,6 +120,8 @@ class _Decision(msgspec.Struct, frozen=True):
     policy: str = ""
     statement: int | None = None
     message: str = ""
+    entry: str = ""
+    remedy: str = ""
     more: int = 0
 
 
@@ -230,9 +233,11 @@ def _refusal(entry: AuditEntry, names: dict[int | None, str]) -> Refusal:
 def _remedy(entry: AuditEntry, said: _Decision) -> str:
     """What would let the attempt pass, for whoever may decide that it should."""
     if said.gate == "network":
+        admitting = said.remedy or f"roadstead network open && roadstead network allow {entry.address}"
+        if said.entry in {Entry.LOOPBACK, Entry.PRIVATE}:
+            return f"Admit it: {admitting}."
         return (
-            f"Admit the address: roadstead network open && roadstead network allow {entry.address}. "
-            "Behind a reverse proxy, name the proxy in the setting network.proxies."
+            f"Admit the address: {admitting}. Behind a reverse proxy, name the proxy in the setting network.proxies."
         )
     if said.gate == "credential":
         return (

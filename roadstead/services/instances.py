@@ -104,7 +104,7 @@ class InstanceDirectory:
         entries = await instances.allowed(tx, row.id)
         gates = await links.gates(tx)
         policy = NetworkPolicy.of(
-            loopback=self._settings.network.loopback,
+            loopback=self._settings.network.loopback and row.loopback,
             opened=PublicEntry(row.public_entry).admits,
             networks=[parse_cidr(entry.cidr) for entry in entries],
             links=_links(gates, row.id),

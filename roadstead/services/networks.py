@@ -1,4 +1,4 @@
-"""What an instance admits: its public entry, closed until opened, and the allowlist of that entry (mission 6).
+"""What an instance admits: its public entry, closed until opened, with its allowlist, and its loopback (mission 6).
 
 A change holds from the next request on, in every process: each asks the instance's revision. Opening and Closing tell
 clients of the cloud's API, which wait to see them, that it was made; a job makes the state final a moment later.
@@ -53,6 +53,27 @@ class EntryStatus(Wire, frozen=True, kw_only=True):
     ]
     reason: Annotated[
         str, Meta(description="What its owner should know of it, such as that it admits everybody.")
+    ] = ""
+
+
+LoopbackEnabled = Annotated[
+    bool, Meta(description="Whether clients on the serving host's own loopback are let in to the instance.")
+]
+
+
+class ModifyLoopbackEntry(Wire, frozen=True, kw_only=True):
+    """Whether the loopback entry shall be open."""
+
+    registry_id: RegistryId
+    enabled: LoopbackEnabled
+
+
+class LoopbackEntry(Wire, frozen=True, kw_only=True):
+    """The state of the loopback entry."""
+
+    enabled: LoopbackEnabled
+    reason: Annotated[
+        str, Meta(description="Why nobody is let in though it is enabled; empty when that is not so.")
     ] = ""
 
 
@@ -161,6 +182,29 @@ async def _reason(call: Call) -> str:
         return f"this server listens on {call.ctx.settings.listen} only, where no other host can reach it"
     rows = await instances.allowed(call.tx, call.here.id)
     return exposure(parse_cidr(row.cidr) for row in rows)
+
+
+@operation(resource=_INSTANCE, changes=True)
+async def modify_loopback_entry(call: Call, request: ModifyLoopbackEntry) -> LoopbackEntry:
+    """Open or close the loopback entry, by which clients on the serving host itself come in."""
+    await instances.modify(call.tx, call.here.id, loopback=request.enabled)
+    after = _loopback(call, enabled=request.enabled)
+    call.changed(_loopback(call, enabled=call.here.loopback), after)
+    return after
+
+
+@operation(resource=_INSTANCE, changes=False)
+async def describe_loopback_entry(call: Call, request: InstanceOnly) -> LoopbackEntry:
+    """Say whether the loopback entry is open."""
+    return _loopback(call, enabled=call.here.loopback)
+
+
+def _loopback(call: Call, *, enabled: bool) -> LoopbackEntry:
+    closed = enabled and not call.ctx.settings.network.loopback
+    return LoopbackEntry(
+        enabled=enabled,
+        reason="the setting network.loopback is off, which closes it for all instances" if closed else "",
+    )
 
 
 class SettleEntry(msgspec.Struct, frozen=True):

@@ -112,7 +112,7 @@ def test_these_are_all_commands() -> None:
         "repository": "create list describe delete",
         "instance": "create list show status modify delete",
         "tag": "list layers copy delete",
-        "network": "open close allow deny show link unlink links name records",
+        "network": "open close allow deny show loopback link unlink links name records",
         "vpc": "create delete add-subnet remove-subnet list",
         "storage": "check collect",
         "group": "create list members add remove delete",
@@ -261,12 +261,12 @@ def test_layers_and_copies(invoke: Invoke, with_image: Path) -> None:
 
 def test_the_network(invoke: Invoke, folder: Path) -> None:
     shown = ok(invoke("network", "show", "--data", folder))
-    assert shown == "Public entry: Closed\nThe allowlist is empty: nobody is admitted.\n"
+    assert shown == "Public entry: Closed\nLoopback entry: Open\nThe allowlist is empty: nobody is admitted.\n"
     ok(invoke("network", "open", "--data", folder))
     allowed = ok(invoke("network", "allow", "192.0.2.0/24", "--note", "office", "--data", folder))
     assert allowed == "192.0.2.0/24 is on the allowlist.\n"
     assert "every IPv6 address" in ok(invoke("network", "allow", "::/0", "--data", folder))
-    status, note, heading, *rows = table(invoke("network", "show", "--data", folder))
+    status, note, _, heading, *rows = table(invoke("network", "show", "--data", folder))
     assert (status, heading) == (["Public", "entry:", "Opening"], ["CIDR", "NOTE"])
     assert note[:2] == ["Note:", "the"] and rows == [["192.0.2.0/24", "office"], ["::/0"]]
     fails(invoke("network", "allow", "192.0.2.1/24", "--data", folder), "on the allowlist already")
@@ -278,6 +278,10 @@ def test_the_network(invoke: Invoke, folder: Path) -> None:
     fails(invoke("network", "deny", "::/0", "--data", folder), "is not on the allowlist")
     ok(invoke("network", "close", "--data", folder))
     assert ok(invoke("network", "show", "--data", folder)).startswith("Public entry: Closing\n")
+    closed = ok(invoke("network", "loopback", "--off", "--data", folder))
+    assert closed.startswith("Loopback entry: Closed.\nClients on the serving host")
+    assert "Loopback entry: Closed\n" in ok(invoke("network", "show", "--data", folder))
+    assert ok(invoke("network", "loopback", "--on", "--data", folder)) == "Loopback entry: Open.\n"
 
 
 def test_the_storage_is_checked_and_collected(invoke: Invoke, with_image: Path) -> None:

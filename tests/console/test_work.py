@@ -246,6 +246,7 @@ def test_an_instance_is_made_in_steps_that_can_be_watched(owner: Person, fresh: 
     owner.press("Create")
     owner.press("Open the instance")
     owner.page.get_by_role("heading", name=fresh, level=1).wait_for()
+    close_and_open_the_loopback(owner, fresh)
     owner.page.get_by_role("combobox", name=owner.say("Instance")).select_option("default")
     owner.page.get_by_role("heading", name="default", level=1).wait_for()
     owner.open("instances")
@@ -253,6 +254,21 @@ def test_an_instance_is_made_in_steps_that_can_be_watched(owner: Person, fresh: 
     owner.page.locator("dialog input").fill(fresh)
     owner.press("Delete")
     owner.sees(owner.say("The instance is deleted."))
+
+
+def close_and_open_the_loopback(owner: Person, instance: str) -> None:
+    """Of an instance by whose host name the console is not open: it would be refused itself."""
+    owner.open(f"i/{instance}/networks")
+    card = owner.page.locator("section").filter(
+        has=owner.page.get_by_role("heading", name=owner.say("Loopback entry"))
+    )
+    card.get_by_role("button", name=owner.say("Close")).click()
+    owner.sees(f"roadstead network loopback --on --instance {instance}")
+    owner.page.locator("dialog button[type=submit]").click()
+    owner.sees(owner.say("Programs on the serving host itself are refused."))
+    card.get_by_role("button", name=owner.say("Open")).click()
+    owner.sees(owner.say("Programs on the serving host itself are let in, by localhost."))
+    owner.open(f"i/{instance}/overview")
 
 
 class _Accepting(BaseHTTPRequestHandler):

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from roadstead.app import open_context
@@ -18,6 +19,7 @@ from tests.factories.accounts import registry_id
 from tests.factories.asgi import open_client
 from tests.factories.calls import call
 from tests.factories.contexts import open_test_context
+from tests.factories.instances import ask
 from tests.jobs.bench import FakeClock
 
 
@@ -71,6 +73,32 @@ async def test_the_host_name_says_which_instance(ctx: Context, host: str, other:
 async def test_this_host_is_let_in(ctx: Context, address: str) -> None:
     async with open_client(ctx, address=address, login=True) as client:
         assert (await client.get("/v2/")).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["default", "other"])
+async def test_this_host_is_refused_by_the_instance_whose_loopback_is_closed(
+    ctx: Context, folder: Path, clock: FakeClock, name: str
+) -> None:
+    await add_instance(ctx, "other", "tcr-other000")
+    registries = {"default": await registry_id(ctx), "other": "tcr-other000"}
+    named = "" if name == "default" else f" --instance {name}"
+    async with open_test_context(folder, clock) as serving, open_client(serving, address="127.0.0.1") as client:
+
+        async def status(instance: str, path: str = "/v2/") -> httpx2.Response:
+            return await client.get(path, headers={"host": f"{instance}.localhost"})
+
+        assert (await status(name)).status_code == 401
+        await ask(ctx, networks.modify_loopback_entry, registry_id=registries[name], enabled=False)
+        refused = await status(name)
+        assert refused.status_code == 403
+        (error,) = refused.json()["errors"]
+        assert (error["detail"]["entry"], error["detail"]["address"]) == ("loopback", "127.0.0.1")
+        assert error["detail"]["remedy"] == f"roadstead network loopback --on{named}"
+        assert (await status(name, "/api/v1/session")).status_code == 403
+        other = next(each for each in registries if each != name)
+        assert ((await status(other)).status_code, (await status(name, "/healthz")).status_code) == (401, 200)
+        await ask(ctx, networks.modify_loopback_entry, registry_id=registries[name], enabled=True)
+        assert (await status(name)).status_code == 401
 
 
 PLACES = {

@@ -118,6 +118,10 @@ async def test_a_refused_operation_is_explained(ctx: Context) -> None:
     ("error", "says"),
     [
         (NetworkRefused("no", detail={"gate": "network", "reason": "closed"}), "roadstead network allow 127.0.0.1"),
+        (
+            NetworkRefused("no", detail={"gate": "network", "entry": "private", "remedy": "roadstead network link"}),
+            "Admit it: roadstead network link.",
+        ),
         (TooManyRequests("slowly", retry_after=3), "Wait"),
         (AccessDenied("no", detail={"gate": "credential", "reason": "wrong"}), "Log in"),
         (

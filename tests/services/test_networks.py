@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from roadstead.config import Network
 from roadstead.errors import Conflict, InvalidInput, NotFound, ParameterMissing
 from roadstead.services import networks
 from roadstead.services.context import Context
@@ -67,6 +68,23 @@ async def test_an_owner_is_told_what_an_open_entry_does_not_do_or_does_too_well(
         assert "every IPv4 and IPv6 address" in await reason(ctx)
     async with open_test_context(folder, clock, listen="127.0.0.1:5000") as ctx:
         assert "no other host can reach it" in await reason(ctx)
+
+
+async def test_the_loopback_entry_is_switched_by_the_setting_and_for_the_instance(
+    folder: Path, clock: FakeClock
+) -> None:
+    async def told(ctx: Context) -> tuple[bool, str]:
+        answer = await call(ctx, networks.describe_loopback_entry)
+        return answer.enabled, answer.reason
+
+    async with open_test_context(folder, clock) as ctx:
+        assert await told(ctx) == (True, "")
+        await call(ctx, networks.modify_loopback_entry, enabled=False)
+        assert await told(ctx) == (False, "")
+        await call(ctx, networks.modify_loopback_entry, enabled=True)
+    async with open_test_context(folder, clock, network=Network(loopback=False)) as ctx:
+        enabled, reason = await told(ctx)
+        assert enabled and "network.loopback is off" in reason
 
 
 async def test_the_allowlist_takes_addresses_and_networks_with_a_note(ctx: Context) -> None:

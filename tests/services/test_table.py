@@ -127,6 +127,7 @@ USUAL: dict[str, Any] = {
 UNUSUAL: dict[str, dict[str, Any]] = {
     "CreateNamespace": {"namespace_name": "fresh"},
     "CreateInstanceCustomizedDomain": {"domain_name": "fresh.example.test"},
+    "ModifyLoopbackEntry": {"enabled": False},
     "DeleteCertificate": {"certificate_id": "certspare"},
     "CreateVpc": {"vpc_id": "vpc-fresh"},
     "DeleteVpc": {"vpc_id": "vpc-empty"},

@@ -6,6 +6,7 @@ import { call, type Schemas } from "../api/client";
 import { ActionDialog, EditDialog } from "../parts/action-form";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
+import { Command } from "../parts/copy";
 import { meaning, useInstance } from "../parts/instance";
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
@@ -32,6 +33,7 @@ export default function Networks() {
   return (
     <Page title={t("Network access")} lead={t("From where the instance can be reached. Whoever is not let in here gets no further, whatever credential they have.")}>
       <PublicEntry key={instance.RegistryId} />
+      <LoopbackEntry key={`loopback ${instance.RegistryId}`} />
       <h2 className="section-title">{t("Private links")}</h2>
       <PrivateLinks />
       <h2 className="section-title">{t("Host names")}</h2>
@@ -39,6 +41,41 @@ export default function Networks() {
       <h2 className="section-title">{t("Rates")}</h2>
       <Rates />
     </Page>
+  );
+}
+
+function LoopbackEntry() {
+  const { RegistryId, RegistryName } = useInstance();
+  const cache = useQueryClient();
+  const [closing, setClosing] = useState(false);
+  const entry = useQuery({ queryKey: ["loopback", RegistryId], queryFn: () => call("DescribeLoopbackEntry", { RegistryId }) });
+  const again = () => void cache.invalidateQueries({ queryKey: ["loopback", RegistryId] });
+  const opening = useMutation({ mutationFn: () => call("ModifyLoopbackEntry", { RegistryId, Enabled: true }), onSuccess: again });
+  const on = entry.data?.Enabled;
+  return (
+    <>
+      <Card
+        title={t("Loopback entry")}
+        actions={entry.data && <Button variant="outline" theme={on ? "danger" : "primary"} loading={opening.isPending} onClick={() => (on ? setClosing(true) : opening.mutate())}>{on ? t("Close") : t("Open")}</Button>}
+      >
+        {(entry.error ?? opening.error) && <ProblemBox error={entry.error ?? opening.error} />}
+        {entry.data && <p><Tag theme={on ? "success" : "default"} variant="light">{on ? t("Open") : t("Closed")}</Tag> <span className="muted">{on ? t("Programs on the serving host itself are let in, by localhost.") : t("Programs on the serving host itself are refused.")}</span></p>}
+        {entry.data?.Reason && <Alert theme="warning" message={entry.data.Reason} />}
+      </Card>
+      {closing && (
+        <Confirm
+          title={t("Close the loopback entry?")}
+          text={<><p>{t("Programs on the serving host are refused from now on, and so is this console where you reach it by localhost. On that host this command opens the entry again:")}</p><Command text={`roadstead network loopback --on --instance ${RegistryName}`} /></>}
+          verb={t("Close")}
+          act={() => call("ModifyLoopbackEntry", { RegistryId, Enabled: false })}
+          onDone={() => {
+            setClosing(false);
+            again();
+          }}
+          onCancel={() => setClosing(false)}
+        />
+      )}
+    </>
   );
 }
 
@@ -73,7 +110,7 @@ function PublicEntry() {
         actions={entry.data && <Button variant="outline" theme={opened ? "danger" : "primary"} loading={switching.isPending || /ing$/.test(entry.data.Status)} onClick={() => switching.mutate(!opened)}>{opened ? t("Close") : t("Open")}</Button>}
       >
         {(entry.error ?? switching.error) && <ProblemBox error={entry.error ?? switching.error} />}
-        {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("Open to the addresses of the allowlist and to nobody else. Clients on this machine are always let in.") : t("Closed: only clients on this machine are let in.")}</span></p>}
+        {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("Open to the addresses of the allowlist and to nobody else.") : t("Closed: clients on other machines are refused.")}</span></p>}
         {entry.data?.Reason && <Alert theme="warning" message={entry.data.Reason} />}
       </Card>
       <ResourceTable<Row>
