@@ -112,6 +112,20 @@ async def test_many_kinds_of_one_address_are_counted(ctx: Context) -> None:
     assert sum(1 + msgspec.json.decode(entry.decision).get("more", 0) for entry in found) == 201
 
 
+async def test_an_address_that_has_used_up_its_second_is_counted_on_an_entry_of_another_kind(ctx: Context) -> None:
+    """However few of the new kind there were: the address has its 50 entries, and the last stands for more."""
+    for number in range(50):
+        ctx.refusals.note(AccessDenied("no"), attempt(number, resource=f"/v2/{number}"))
+    for number in range(50, 57):
+        ctx.refusals.note(NetworkRefused("no"), attempt(number, resource="/v2/"))
+    found = await audited(ctx)
+    assert (len(found), found[-1].request_id, found[-1].resource) == (50, "request-49", "/v2/49")
+    assert msgspec.json.decode(found[-1].decision) == {"gate": "policy", "message": "no", "more": 7}
+    # The next second has room for a kind of its own.
+    ctx.refusals.note(NetworkRefused("no"), attempt(60, resource="/v2/"))
+    assert (await audited(ctx))[-1].resource == "/v2/"
+
+
 async def test_what_cannot_be_kept_is_told_in_the_log(ctx: Context) -> None:
     for number in range(1200):
         ctx.refusals.note(AccessDenied("no"), attempt(number, address=f"192.0.{number // 250}.{number % 250}"))
