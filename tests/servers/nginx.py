@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,32 @@ def start(folder: Path, *, plain: int, tls: int, certificate: Path, key: Path) -
     process = Process(command, log=folder / "log")
     process.wait_until(lambda: all(_listens(port) for port in (named, unnamed, stream)))
     return Nginx(process, direct, named, unnamed, stream)
+
+
+@dataclass(frozen=True)
+class PlainNginx:
+    """A running nginx in front of a registry, on every address, without TLS: by the named address, and by its own."""
+
+    process: Process
+    named: int
+    unnamed: int
+
+
+def start_inside(inside: Sequence[str | Path], folder: Path, *, plain: int, named: int, unnamed: int) -> PlainNginx:
+    """An nginx on the host where commands begin with `inside`, as the guide has it but for TLS."""
+    nginx = needs("nginx")
+    folder.mkdir()
+    server = re.sub(r" *ssl_certificate.*\n", "", guide_blocks()[0])
+    server = _put(server, "127.0.0.1:5000", f"127.0.0.1:{plain}")
+    by_name = _put(server, "listen 443 ssl", f"listen {named}; listen [::]:{named}")
+    without = _put(server, "listen 443 ssl", f"listen {unnamed}; listen [::]:{unnamed}")
+    without = _put(without, "        proxy_bind         127.0.0.2;\n", "")
+    written, told = folder / "nginx.conf", folder / "pid"
+    written.write_text(_MAIN.format(module=_MODULE, folder=folder, http=by_name + without, stream=""))
+    process = Process([*inside, nginx, "-p", folder, "-c", written, "-e", folder / "error.log"], log=folder / "log")
+    # It writes this when it listens.
+    process.wait_until(told.exists)
+    return PlainNginx(process, named, unnamed)
 
 
 def _put(text: str, there: str, here: str) -> str:
