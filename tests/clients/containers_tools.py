@@ -30,7 +30,7 @@ volume_path = "{folder}/volumes"
 _REGISTRIES = """\
 [[registry]]
 location = "{registry}"
-insecure = true
+insecure = {insecure}
 """
 _STORAGE = """\
 [storage]
@@ -43,7 +43,7 @@ runroot = "{folder}/run"
 class ContainersTool:
     """One program of the family with its private folder."""
 
-    def __init__(self, program: str, folder: Path, registry: str) -> None:
+    def __init__(self, program: str, folder: Path, registry: str, *, insecure: bool = True) -> None:
         """The settings are written; nobody is logged in."""
         self.program = program
         self.folder = folder
@@ -51,7 +51,7 @@ class ContainersTool:
         for name in ("temporary", "runtime"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "containers.conf").write_text(_CONTAINERS.format(folder=folder))
-        (folder / "registries.conf").write_text(_REGISTRIES.format(registry=registry))
+        (folder / "registries.conf").write_text(_REGISTRIES.format(registry=registry, insecure=str(insecure).lower()))
         (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
         (folder / "auth.json").write_text(json.dumps({}))
         self.environment = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.clients.interface import Login, Output, Pulled, Pushed, run
@@ -22,11 +23,18 @@ class Ctr:
 
     name = "ctr"
 
-    def __init__(self, folder: Path, containerd: Containerd) -> None:
-        """The namespace is empty and no login is known."""
+    def __init__(
+        self,
+        folder: Path,
+        containerd: Containerd,
+        program: Path | None = None,
+        transport: Sequence[str] = ("--plain-http",),
+    ) -> None:
+        """The namespace is empty and no login is known; `transport` are options by which registries are reached."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._program = needs("ctr")
+        self._program = program or needs("ctr")
+        self._transport = transport
         self._address = containerd.address
         self._login: list[str] = []
 
@@ -41,7 +49,7 @@ class Ctr:
 
     def pull(self, reference: str) -> Pulled:
         self._forget()
-        self._ctr("images", "pull", "--plain-http", "--snapshotter", "native", *self._login, reference)
+        self._ctr("images", "pull", *self._transport, "--snapshotter", "native", *self._login, reference)
         digest = self._digest(reference)
         manifest = json.loads(self._content(digest))
         if manifest.get("mediaType") in {INDEX, DOCKER_LIST}:
@@ -63,7 +71,7 @@ class Ctr:
         layout.oci_archive(archive, reference)
         self._ctr("images", "import", "--no-unpack", *options, archive)
         archive.unlink()
-        output = self._ctr("images", "push", "--plain-http", *self._login, reference)
+        output = self._ctr("images", "push", *self._transport, *self._login, reference)
         return Pushed(self._digest(reference), output.all)
 
     def _digest(self, reference: str) -> str:

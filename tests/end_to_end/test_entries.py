@@ -11,11 +11,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
+import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from itertools import product
 from pathlib import Path
@@ -31,17 +35,20 @@ from roadstead.services.accounts import local_owner
 from roadstead.services.context import Context
 from roadstead.services.operations import run
 from tests.clients.containers_tools import ContainersTool
-from tests.clients.interface import ClientFailed
+from tests.clients.ctr import Ctr
+from tests.clients.docker import Docker
+from tests.clients.interface import ClientFailed, Login
 from tests.clients.layouts import make_image
 from tests.end_to_end.entry_rule import Said, Way, requests_from, requests_of
 from tests.requirements import needs
-from tests.servers import nginx
-from tests.servers.laboratory import Host, Laboratory, laboratory
+from tests.servers import dockerd, nginx
+from tests.servers.containerd import Containerd
+from tests.servers.laboratory import Host, Laboratory, Machine, laboratory
 from tests.servers.process import Process
 
 pytestmark = pytest.mark.xdist_group("entries")
 
-PORT = 5000
+PORT, HTTPS = 5000, 5443
 # Where the registry is asked, and where nginx in front of it.
 PORTS = {Way.DIRECT: PORT, Way.NAMED: 8080, Way.UNNAMED: 8081}
 HOSTS = (
@@ -69,6 +76,9 @@ processes = 2
 vpcs = {[f"{vpc} {'+'.join(cidrs)}" for vpc, cidrs in VPCS.items()]}
 proxies = ["127.0.0.2"]
 subnets = {[f"{subnet} {' '.join(of)}" for subnet, of in SUBNETS.items()]}
+[tls]
+listen = "[::]:{HTTPS}"
+self_signed = true
 [dns]
 addresses = ["0.0.0.0:53", "[::]:53"]
 """
@@ -107,6 +117,15 @@ class Registry:
     def _healthy(self) -> bool:
         asking = [*self.lab.inside("server"), needs("curl"), "-sf", "-m", "2", f"http://127.0.0.1:{PORT}/healthz"]
         return subprocess.run(asking, capture_output=True, check=False).returncode == 0
+
+    def trust(self, host: str, folder: Path) -> list[str]:
+        """The lines by which docker, podman and containerd trust it; the authority's file is in the folder."""
+        asking = [sys.executable, "-m", "roadstead", "tls", "self-signed", "--host", host, "--config", self._config]
+        told = subprocess.run(asking, capture_output=True, text=True, check=True).stdout
+        shutil.copy(self.folder / "tls" / "authority.pem", folder)
+        lines = re.findall(r"^  (?:docker|podman, skopeo, buildah|containerd) +(\S.*)$", told, re.MULTILINE)
+        ((file, toml),) = re.findall(r"and in (\S+):\n((?: {20,}.*\n)+)", told)
+        return [*lines, f"cat > {file} <<'END'\n{textwrap.dedent(toml)}END"]
 
     @property
     def login(self) -> tuple[str, str]:
@@ -334,19 +353,67 @@ async def test_clients_work_through_the_entries_that_let_them_in(
 
 def tool(registry: Registry, program: str, host: str, folder: Path, reference: str) -> ContainersTool:
     """The program on that host, logged in to the reference's registry; its names are asked of the registry."""
-    folder.mkdir()
-    resolver = folder / "resolv.conf"
-    resolver.write_text(f"nameserver {registry.lab.hosts[host].servers[0]}\noptions timeout:1\n")
-    script = folder / "inside"
-    begin = " ".join(map(str, registry.lab.inside(host)))
-    named = f"mount --bind {resolver} /etc/resolv.conf && exec {needs(program)}"
-    script.write_text(f'#!/bin/sh\nexec {begin} unshare --mount sh -c \'{named} "$@"\' sh "$@"\n')
-    script.chmod(0o755)
-    made = ContainersTool(str(script), folder, reference.partition("/")[0])
+    machine = Machine(registry.lab, host, folder)
+    machine.write("resolv.conf", f"nameserver {registry.lab.hosts[host].servers[0]}\noptions timeout:1\n")
+    made = ContainersTool(str(machine.program(needs(program))), folder, reference.partition("/")[0])
     user, password = registry.login
     auths = {reference.partition("/")[0]: {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}}
     (folder / "auth.json").write_text(json.dumps({"auths": auths}))
     return made
+
+
+async def test_clients_trust_the_registry_by_the_lines_that_it_prints(
+    registry: Registry, owner: Context, containerd_server: Containerd, tmp_path: Path
+) -> None:
+    """Docker, podman, skopeo and containerd at the office, by HTTPS that the registry speaks itself."""
+    await registry.allow(owner, "default", "10.50.1.0/24")
+    await registry.open(owner, "default")
+    office = Machine(registry.lab, "office", tmp_path / "office")
+    office.write("hosts", f"127.0.0.1 localhost\n::1 localhost\n{HOSTS[0].servers[0]} default.registry.test\n")
+    engine = await asyncio.to_thread(dockerd.start, office.inside)
+    try:
+        await asyncio.to_thread(push_and_pull_with_trust, registry, office, engine, containerd_server, tmp_path)
+    finally:
+        await asyncio.to_thread(engine.stop)
+
+
+def push_and_pull_with_trust(
+    registry: Registry, office: Machine, engine: dockerd.DockerEngine, server: Containerd, folder: Path
+) -> None:
+    at, login, layout = f"default.registry.test:{HTTPS}", Login(*registry.login), make_image(folder / "layout")
+    docker = Docker(folder / "docker", at, engine)
+    ctr_folder = folder / f"ctr-{folder.name}"
+    ctr = Ctr(ctr_folder, server, office.program(needs("ctr")), ("--hosts-dir", "/etc/containerd/certs.d"))
+    ctr.login(login)
+    podman, skopeo = (
+        ContainersTool(str(office.program(needs(each))), folder / each, at, insecure=False)
+        for each in ("podman", "skopeo")
+    )
+    words = ("login", "--username", login.user, "--password", login.password, at)
+    for refused in (
+        partial(docker.login, login),
+        partial(podman, *words),
+        partial(skopeo, *words),
+        partial(ctr.push, layout, f"{at}/library/trusted:ctr"),
+    ):
+        with pytest.raises(ClientFailed, match="x509"):
+            refused()
+    for line in registry.trust(at, folder):
+        subprocess.run([*office.inside, "sh", "-c", line], cwd=folder, check=True)
+    docker.login(login)
+    docker.push(layout, f"{at}/library/trusted:docker")
+    podman(*words)
+    podman("pull", "--quiet", layout.oci)
+    podman("push", layout.image.config.removeprefix("sha256:"), f"{at}/library/trusted:podman")
+    ctr.push(layout, f"{at}/library/trusted:ctr")
+    skopeo(*words)
+    for tag in ("podman", "ctr"):
+        assert docker.pull(f"{at}/library/trusted:{tag}").diffs == layout.image.diffs
+    assert ctr.pull(f"{at}/library/trusted:docker").diffs == layout.image.diffs
+    podman("pull", f"{at}/library/trusted:docker")
+    assert "Digest" in skopeo("inspect", f"docker://{at}/library/trusted:docker").result
+    for each in (docker, ctr):
+        each.close()
 
 
 def resolved(lab: Laboratory, host: Host) -> tuple[str, str]:

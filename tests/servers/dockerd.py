@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,11 @@ class DockerEngine:
         shutil.rmtree(self.folder)
 
 
-def start() -> DockerEngine:
-    """A new engine that answers; about two seconds. Every registry on 127.0.0.0/8 may speak plain http to it."""
+def start(inside: Sequence[str | Path] = ()) -> DockerEngine:
+    """A new engine that answers; about two seconds. Every registry on 127.0.0.0/8 may speak plain http to it.
+
+    `inside` is what a command begins with to run on another host.
+    """
     needs_root("dockerd")
     dockerd = needs("dockerd")
     folder = Path(tempfile.mkdtemp(prefix="roadstead-docker-"))
@@ -35,6 +39,7 @@ def start() -> DockerEngine:
     configuration.write_text(json.dumps({"features": {"buildkit": False}}))
     socket = folder / "socket"
     command = [
+        *inside,
         dockerd,
         f"--config-file={configuration}",
         f"--data-root={folder / 'data'}",

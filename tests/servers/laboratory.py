@@ -6,6 +6,7 @@ Every client has a subnet with the server, of IPv4 and IPv6, and reaches all oth
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -95,6 +96,34 @@ class Laboratory:
         done = subprocess.run([self._ip, *arguments.split()], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"ip {arguments}: {done.stderr.strip()}")
+
+
+class Machine:
+    """A host of the laboratory with an /etc of its own, as the commands see it that are run there."""
+
+    def __init__(self, lab: Laboratory, name: str, folder: Path) -> None:
+        """Its /etc is like this machine's."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.etc = folder / "etc"
+        self._folder = folder
+        subprocess.run(["cp", "-a", "/etc", self.etc], check=True)
+        own = 'mount --bind "$0" /etc && exec "$@"'
+        # `ip netns exec` would give it a /sys without control groups too, which a docker engine needs.
+        net = ["nsenter", f"--net=/var/run/netns/{lab.place(name)}"]
+        self.inside: list[str | Path] = [*net, "unshare", "--mount", "sh", "-c", own, self.etc]
+
+    def write(self, name: str, text: str) -> None:
+        """The file is in its /etc, instead of any link there."""
+        (self.etc / name).unlink(missing_ok=True)
+        (self.etc / name).write_text(text)
+
+    def program(self, path: str) -> Path:
+        """A program that runs that one here."""
+        script = self._folder / Path(path).name
+        begin = " ".join(shlex.quote(str(word)) for word in [*self.inside, path])
+        script.write_text(f'#!/bin/sh\nexec {begin} "$@"\n')
+        script.chmod(0o755)
+        return script
 
 
 @contextmanager
