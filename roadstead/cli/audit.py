@@ -65,7 +65,17 @@ def list_(
         ("ADDRESS", "address"),
         ("REQUEST", "request_id"),
     ]
-    show_rows(context, work(context, newest), columns, empty="Nothing in the audit matches.")
+    found = work(context, newest)
+    options: Options = context.obj
+    if not options.as_json:
+        found = [msgspec.structs.replace(event, outcome=_outcome(event)) for event in found]
+    show_rows(context, found, columns, empty="Nothing in the audit matches.")
+
+
+def _outcome(event: Any) -> str:
+    """The outcome, with how many more refusals the entry stands for: `refused +290`."""
+    more = msgspec.json.decode(event.decision).get("more", 0) if event.decision else 0
+    return f"{event.outcome} +{more}" if more else str(event.outcome)
 
 
 @commands.command(epilog="Example: roadstead audit show 17")

@@ -101,9 +101,9 @@ def loopback(
     found = work(context, lambda s: s.call(networks.modify_loopback_entry, enabled=on))
     said = f"Loopback entry: {_word(found)}."
     if not on:
-        said += (
-            "\nClients on the serving host are refused now; this command opens it again there, without a connection."
-        )
+        options: Options = context.obj
+        again = "roadstead network loopback --on" + (f" --instance {options.instance}" if options.instance else "")
+        said += f"\nPrograms on the serving host are refused now; run there, this lets them in again: {again}"
     show(context, found, said)
 
 

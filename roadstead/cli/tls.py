@@ -31,6 +31,7 @@ Copy the file to the hosts of the clients and have them trust it there, for {hos
   docker                    install -D {name} /etc/docker/certs.d/{host}/ca.crt
   podman, skopeo, buildah   install -D {name} /etc/containers/certs.d/{host}/ca.crt
   containerd                install -D {name} /etc/containerd/certs.d/{host}/ca.crt
+                            (ctr: --hosts-dir /etc/containerd/certs.d; Kubernetes: config_path in config.toml)
                             and in /etc/containerd/certs.d/{host}/hosts.toml:
                               server = "https://{host}"
                               [host."https://{host}"]

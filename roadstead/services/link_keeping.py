@@ -82,6 +82,8 @@ class LinkKeeper:
         # Addresses of links that were seen to be nobody's before they were put on.
         self._nobodys: set[str] = set()
         self._others: set[str] = set()
+        # What was on this host's interfaces the last time and was no link's.
+        self._own: set[str] = set()
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -95,6 +97,8 @@ class LinkKeeper:
 
     async def keep(self, ctx: Context) -> None:
         """The links stand as far as this host can help it, and their status says how."""
+        # Before the links are read: what a process puts on for a link after this is known to be one's.
+        standing = _there(self._host)
         async with ctx.database.read() as tx:
             self._links = await links.links(tx)
             left = await links.left_over(tx)
@@ -103,6 +107,8 @@ class LinkKeeper:
                 await self._give_back(ctx, place)
             if self._links:
                 await self._keep_all(ctx)
+            known = {*self.addresses, *(each.address for each in left)}
+            self._own = {each.address for each in standing} - known
         base = ctx.settings.base_domain
         self._named = [
             NamedLink(
@@ -189,9 +195,10 @@ class LinkKeeper:
             self._tell(link.address, standing.reason)
 
     async def _is_nobodys(self, ctx: Context, link: Link, there: set[OnInterface]) -> bool:
-        """Whether no other machine has the new link's address; where one has, the link is given another."""
+        """Whether nobody has the new link's address; where a machine has, or this host, the link is given another."""
+        own = link.address in self._own
         here = any(each.address == link.address for each in there)
-        if here or link.address in self._nobodys or not self._host.is_up(link.interface):
+        if not own and (here or link.address in self._nobodys or not self._host.is_up(link.interface)):
             return True
         cidr = parse_cidr(link.cidr)
         async with ctx.database.read() as tx:
@@ -199,6 +206,8 @@ class LinkKeeper:
         others = list(islice(free_addresses(cidr, taken), _PROBED))
         answering = await self._host.answering([link.address, *others])
         self._others |= answering
+        if own:
+            answering.add(link.address)
         if link.address not in answering:
             self._nobodys.add(link.address)
             return True
@@ -206,7 +215,7 @@ class LinkKeeper:
         if free is None:
             await self._say(ctx, link, Standing(FAILED, f"other machines have {link.address} and what is near it"))
             return False
-        _log.info("another machine has the address of a new private link", address=link.address, taken=free)
+        _log.info("a machine has the address of a new private link", address=link.address, taken=free)
         async with ctx.database.write() as tx:
             await links.begin_change(tx)
             await links.move_link(tx, link, Place(free, cidr.prefixlen, link.interface))

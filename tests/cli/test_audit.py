@@ -19,15 +19,16 @@ from tests.factories.asgi import open_client
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def refused(folder: Path) -> str:
-    """The id of a request that the network gate has refused."""
+def refused(folder: Path, times: int = 1) -> str:
+    """The id of the last of so many requests that the network gate has refused."""
 
     async def ask() -> str:
         async with (
             open_context(Settings(data=str(folder))) as ctx,
             open_client(ctx, address="192.0.2.9") as client,
         ):
-            answer = await client.get("/v2/library/web/manifests/1")
+            for _ in range(times):
+                answer = await client.get("/v2/library/web/manifests/1")
             assert answer.status_code == 403
             return answer.headers["x-request-id"]
 
@@ -47,6 +48,12 @@ def test_changes_and_refusals_are_listed_newest_first(invoke: Invoke, folder: Pa
     assert only["Action"] == "tcr:CreateNamespace"
     assert len(parsed(invoke("audit", "list", "--most", "1", "--json", "--data", folder))) == 1
     assert ok(invoke("audit", "list", "--user", "7", "--data", folder)) == "Nothing in the audit matches.\n"
+
+
+def test_an_entry_that_stands_for_more_says_so(invoke: Invoke, folder: Path) -> None:
+    refused(folder, times=30)
+    _, last, *_, first = table(invoke("audit", "list", "--data", folder))
+    assert (first[3:5], last[3:6]) == (["refused", "tcr:PullRepository"], ["refused", "+20", "tcr:PullRepository"])
 
 
 def test_one_entry_is_shown_whole(invoke: Invoke, folder: Path) -> None:

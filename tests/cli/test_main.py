@@ -279,7 +279,7 @@ def test_the_network(invoke: Invoke, folder: Path) -> None:
     ok(invoke("network", "close", "--data", folder))
     assert ok(invoke("network", "show", "--data", folder)).startswith("Public entry: Closing\n")
     closed = ok(invoke("network", "loopback", "--off", "--data", folder))
-    assert closed.startswith("Loopback entry: Closed.\nClients on the serving host")
+    assert closed.startswith("Loopback entry: Closed.\nPrograms on the serving host")
     assert "Loopback entry: Closed\n" in ok(invoke("network", "show", "--data", folder))
     assert ok(invoke("network", "loopback", "--on", "--data", folder)) == "Loopback entry: Open.\n"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from roadstead.clients.interfaces import OnInterface
 from roadstead.domain.network import Entry
 from roadstead.metadata import links as rows
 from roadstead.services.context import Context
@@ -101,6 +102,20 @@ async def test_one_of_two_hosts_with_the_interface_has_the_link(
     await second.keep(ctx)
     assert (host.ours, other.ours) == (["10.7.1.2/24"], [])
     assert await shown(ctx) == [("subnet-a", "Running", "10.7.1.2")]
+
+
+async def test_an_address_of_another_serving_host_is_not_taken(ctx: Context, host: Host, keeper: LinkKeeper) -> None:
+    """Whoever makes the link knows the addresses of its own host only."""
+    host.standing.append(own := OnInterface("eth-none", "10.7.1.2", 24))
+    await declare(ctx)
+    await keeper.keep(ctx)
+    await manage(ctx)
+    for _ in range(2):
+        await keeper.keep(ctx)
+    assert await shown(ctx) == [("subnet-a", "Running", "10.7.1.3")]
+    await manage(ctx, "Delete")
+    await keeper.keep(ctx)
+    assert host.standing[1:] == [own]
 
 
 async def test_an_address_is_forgotten_by_the_host_that_has_it(ctx: Context, host: Host, keeper: LinkKeeper) -> None:

@@ -18,6 +18,12 @@ type Row = Schemas["AuditedEvent"];
 
 const seconds = (typed: string): number => Math.floor(new Date(typed).getTime() / 1000);
 
+/** How many more refusals an entry stands for, like " +290". */
+function more(decision: string): string {
+  const count = decision ? (JSON.parse(decision) as { more?: number }).more : undefined;
+  return count ? ` +${count}` : "";
+}
+
 export default function Audit() {
   const [address, change] = useAddress();
   const [opened, setOpened] = useState<Row>();
@@ -61,7 +67,7 @@ export default function Audit() {
           { title: t("Account"), cell: (row) => <Doer by={row} /> },
           { title: t("Action"), cell: (row) => <code className="wrap">{row.Action}</code> },
           { title: t("Resource"), minor: true, cell: (row) => <code className="wrap">{row.Resource}</code> },
-          { title: t("Outcome"), cell: (row) => (row.Outcome === "refused" ? <Tag theme="danger" variant="light">{t("refused")}</Tag> : <Tag theme="success" variant="light">{t("done")}</Tag>) },
+          { title: t("Outcome"), cell: (row) => (row.Outcome === "refused" ? <Tag theme="danger" variant="light">{t("refused")}{more(row.Decision)}</Tag> : <Tag theme="success" variant="light">{t("done")}</Tag>) },
           { title: t("Address"), minor: true, cell: (row) => <code>{row.Address}</code> },
         ]}
         empty={{ title: t("No entry fits"), commands: ["roadstead audit list --outcome refused"] }}
