@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from roadstead.config import Settings, host_and_port
 from roadstead.domain.network import PublicEntry, exposure, is_loopback, parse_cidr
 from roadstead.errors import Conflict, NotFound, ParameterMissing
 from roadstead.jobs.queue import job
@@ -177,9 +178,9 @@ def _word(state: PublicEntry) -> Literal["Closed", "Opening", "Opened", "Deletin
 
 async def _reason(call: Call) -> str:
     """What stands against what an open entry is thought to do; empty when nothing does."""
-    host, _ = call.ctx.settings.address
-    if host == "localhost" or is_loopback(host):
-        return f"this server listens on {call.ctx.settings.listen} only, where no other host can reach it"
+    settings = call.ctx.settings
+    if not _reachable(settings):
+        return f"this server listens on {settings.listen} only, where no other host can reach it"
     rows = await instances.allowed(call.tx, call.here.id)
     return exposure(parse_cidr(row.cidr) for row in rows)
 
@@ -205,6 +206,13 @@ def _loopback(call: Call, *, enabled: bool) -> LoopbackEntry:
         enabled=enabled,
         reason="the setting network.loopback is off, which closes it for all instances" if closed else "",
     )
+
+
+def _reachable(settings: Settings) -> bool:
+    """Whether clients on other hosts can come: to an address that is listened on, or by way of a named proxy."""
+    listened = [host_and_port(text)[0] for text in (settings.listen, settings.tls.listen) if text]
+    itself = all(host == "localhost" or is_loopback(host) for host in listened)
+    return not itself or bool(settings.network.proxies or settings.network.proxy_protocol)
 
 
 class SettleEntry(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.config import Network
+from roadstead.config import Network, Tls
 from roadstead.errors import Conflict, InvalidInput, NotFound, ParameterMissing
 from roadstead.services import networks
 from roadstead.services.context import Context
@@ -68,6 +68,9 @@ async def test_an_owner_is_told_what_an_open_entry_does_not_do_or_does_too_well(
         assert "every IPv4 and IPv6 address" in await reason(ctx)
     async with open_test_context(folder, clock, listen="127.0.0.1:5000") as ctx:
         assert "no other host can reach it" in await reason(ctx)
+    for reached in ({"network": Network(proxies=("127.0.0.2",))}, {"tls": Tls(listen="0.0.0.0:443")}):
+        async with open_test_context(folder, clock, listen="127.0.0.1:5000", **reached) as ctx:
+            assert "every IPv4" in await reason(ctx)
 
 
 async def test_the_loopback_entry_is_switched_by_the_setting_and_for_the_instance(
