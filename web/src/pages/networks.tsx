@@ -33,11 +33,12 @@ export default function Networks() {
   return (
     <Page title={t("Network access")} lead={t("From where the instance can be reached. Whoever is not let in here gets no further, whatever credential they have.")}>
       <PublicEntry key={instance.RegistryId} />
-      <LoopbackEntry key={`loopback ${instance.RegistryId}`} />
       <h2 className="section-title">{t("Private links")}</h2>
       <PrivateLinks />
       <h2 className="section-title">{t("Host names")}</h2>
       <HostNames />
+      <h2 className="section-title">{t("The serving host itself")}</h2>
+      <LoopbackEntry key={`loopback ${instance.RegistryId}`} />
       <h2 className="section-title">{t("Rates")}</h2>
       <Rates />
     </Page>
@@ -110,7 +111,7 @@ function PublicEntry() {
         actions={entry.data && <Button variant="outline" theme={opened ? "danger" : "primary"} loading={switching.isPending || /ing$/.test(entry.data.Status)} onClick={() => switching.mutate(!opened)}>{opened ? t("Close") : t("Open")}</Button>}
       >
         {(entry.error ?? switching.error) && <ProblemBox error={entry.error ?? switching.error} />}
-        {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("Open to the addresses of the allowlist and to nobody else.") : t("Closed: clients on other machines are refused.")}</span></p>}
+        {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("The addresses of the allowlist are let in, and nobody else.") : t("Clients on other machines are refused.")}</span></p>}
         {entry.data?.Reason && <Alert theme="warning" message={entry.data.Reason} />}
       </Card>
       <ResourceTable<Row>
