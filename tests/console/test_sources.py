@@ -45,9 +45,9 @@ def test_what_is_built_fits() -> None:
 
 def test_the_commands_that_empty_pages_teach_are_commands() -> None:
     reference = (WEB.parent / "docs" / "reference" / "commands.md").read_text()
-    known = {
-        part.partition("`")[0]: set(re.findall(r"--[\w-]+", part)) for part in reference.split("\n## `roadstead ")[1:]
-    }
+    general, *parts = reference.split("\n## `roadstead ")
+    everywhere = set(re.findall(r"--[\w-]+", general))
+    known = {part.partition("`")[0]: everywhere.union(re.findall(r"--[\w-]+", part)) for part in parts}
     taught = {
         found
         for path in (WEB / "src").rglob("*.tsx")
