@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The version of the newest file in `versions/`, and the oldest code that can work with that schema.
 VERSION = 13
-COMPATIBLE = 10
+COMPATIBLE = 13
 
 schema_version = sa.Table(
     "schema_version",
