@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,8 +11,9 @@ import msgspec
 import typer
 
 from roadstead.cli.output import show_rows, wire
+from roadstead.cli.people import user_of
 from roadstead.cli.session import Options, Session, work
-from roadstead.errors import InvalidInput, NotFound
+from roadstead.errors import AccessDenied, AccountUnknown, InvalidInput, NotFound
 from roadstead.services import audit
 
 commands = typer.Typer(help="Changes and refused attempts.", no_args_is_help=True)
@@ -22,7 +23,7 @@ _PAGE = 500
 
 Since = Annotated[str, typer.Option(help="From this time on: 2026-11-23, 2026-11-23T12:00, 90m, 12h or 7d ago.")]
 Until = Annotated[str, typer.Option(help="Up to this time, written likewise.")]
-User = Annotated[str, typer.Option(help="Number of the account.")]
+User = Annotated[str, typer.Option(help="Name or number of the account; a name finds failed logins by it too.")]
 Action = Annotated[str, typer.Option(help="For example tcr:CreateNamespace, or tcr:Delete* for all that begin so.")]
 Resource = Annotated[str, typer.Option(help="For example 'repository/tcr-ab12cd34/prod/*'.")]
 Outcome = Annotated[str, typer.Option(help="done or refused.")]
@@ -108,7 +109,8 @@ def explain(
         typer.echo(f"Request {request} was not refused: {', '.join(event.action for event in found.events)} done.")
     for refusal in found.refusals:
         for name, value in wire(refusal).items():
-            if value not in {"", None}:
+            # Nothing to tell: no policy decided, nobody else tried it in that second.
+            if value not in {"", None} and (name, value) != ("More", 0):
                 typer.echo(f"{name:<11}{value}")
         typer.echo("")
 
@@ -180,6 +182,26 @@ def moment(text: str, now: datetime) -> int | None:
 
 async def _events(session: Session, wanted: dict[str, Any]) -> AsyncIterator[Any]:
     """The entries that match, newest first, page after page."""
+    searches = [_pages(session, {**wanted, "user": user}) for user in await _users(session, wanted["user"])]
+    heads: list[Any] = [await anext(search, None) for search in searches]
+    while any(heads):
+        place = max(range(len(heads)), key=lambda each: heads[each].id if heads[each] else 0)
+        yield heads[place]
+        heads[place] = await anext(searches[place], None)
+
+
+async def _users(session: Session, user: str) -> Sequence[str]:
+    """As whom entries may know the user: a name is written down only where somebody has failed to log in by it."""
+    if not user or user.isdigit():
+        return [user]
+    try:
+        return [user, str(await user_of(session, user))]
+    except (AccountUnknown, AccessDenied):
+        return [user]
+
+
+async def _pages(session: Session, wanted: dict[str, Any]) -> AsyncIterator[Any]:
+    """The entries of one search, newest first, page after page."""
     last = ""
     while True:
         page: Any = await session.call(audit.look_up_events, **wanted, last=last, limit=_PAGE)

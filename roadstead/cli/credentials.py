@@ -18,7 +18,7 @@ _SHOWN = """Username   {username}
 Password   {token}
 
 This is shown once. Log in with:
-  docker login HOST:PORT --username {username} --password {token}"""
+  docker login {host} --username {username} --password {token}"""
 
 
 @commands.command(epilog="Example: roadstead credential create --purpose 'build server'")
@@ -31,12 +31,14 @@ def create(
     """Create an access credential: long-term, or for an hour with --temporary. It may do what its user may."""
     kind = "temp" if temporary else "longterm"
 
-    async def body(s: Session) -> credentials.CreatedToken:
+    async def body(s: Session) -> tuple[credentials.CreatedToken, str]:
         whose = await s.of_user(await user_of(s, user)) if user else s
-        return await whose.call(credentials.create_instance_token, token_type=kind, desc=purpose)
+        # Asked for first: what is shown once must not be lost to a failure after it.
+        host = await s.login_host()
+        return await whose.call(credentials.create_instance_token, token_type=kind, desc=purpose), host
 
-    answer = work(context, body)
-    show(context, answer, _SHOWN.format(username=answer.username, token=answer.token))
+    answer, host = work(context, body)
+    show(context, answer, _SHOWN.format(host=host, username=answer.username, token=answer.token))
 
 
 @commands.command("list", epilog="Example: roadstead credential list --json")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.options import Options
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.people import group_of, policy_of, user_of
 from roadstead.cli.session import Session, work
@@ -26,6 +29,16 @@ On = Annotated[
 ]
 ToUser = Annotated[str, typer.Option("--user", help="Name or number of the user.")]
 ToGroup = Annotated[str, typer.Option("--group", help="Name or number of the group.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """One user or group that has a policy, as a line of a table."""
+
+    name: str
+    kind: str
+    number: str
+    since: datetime
 
 
 async def _document(session: Session, file: str, template: str, on: str) -> str:
@@ -147,10 +160,17 @@ def holders(context: typer.Context, policy: Policy) -> None:
 
     async def body(s: Session) -> list[Any]:
         number = await policy_of(s, policy)
-        return await s.every(attachments.list_entities_for_policy, "list_", policy_id=number)
+        rows = await s.every(attachments.list_entities_for_policy, "list_", policy_id=number)
+        return rows if options.as_json else [_holder(row) for row in rows]
 
-    columns = [("NAME", "name"), ("ACCOUNT", "uin"), ("SINCE", "attachment_time")]
+    options: Options = context.obj
+    columns = [("NAME", "name"), ("KIND", "kind"), ("NUMBER", "number"), ("SINCE", "since")]
     show_rows(context, work(context, body), columns, empty="Nobody has this policy.")
+
+
+def _holder(row: attachments.Entity) -> _Holder:
+    user = row.related_type == 1
+    return _Holder(row.name, "user" if user else "group", str(row.uin) if user else row.id, row.attachment_time)
 
 
 @commands.command("of", epilog="Example: roadstead policy of --user alice")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from roadstead.cli.output import show, show_rows
-from roadstead.cli.session import work
+from roadstead.cli.session import Session, work
 from roadstead.cli.users import asked
 from roadstead.errors import InvalidInput
 from roadstead.services import service_accounts
@@ -34,7 +34,7 @@ _SHOWN = """Username   {name}
 Password   {password}
 
 This is shown once. Log in with:
-  docker login HOST:PORT --username '{name}' --password {password}"""
+  docker login {host} --username '{name}' --password {password}"""
 
 
 def _permissions(may: list[str]) -> list[service_accounts.Permission]:
@@ -60,8 +60,14 @@ def create(
 ) -> None:
     """Create a service account; its password is shown this once."""
     fields: dict[str, Any] = {"permissions": _permissions(may), "duration": days, "description": purpose}
-    answer = work(context, lambda s: s.call(service_accounts.create_service_account, name=name, **fields))
-    show(context, answer, _SHOWN.format(name=answer.name, password=answer.password))
+
+    async def body(s: Session) -> tuple[Any, str]:
+        # Asked for first: what is shown once must not be lost to a failure after it.
+        host = await s.login_host()
+        return await s.call(service_accounts.create_service_account, name=name, **fields), host
+
+    answer, host = work(context, body)
+    show(context, answer, _SHOWN.format(host=host, name=answer.name, password=answer.password))
 
 
 @commands.command("list", epilog="Example: roadstead serviceaccount list --json")

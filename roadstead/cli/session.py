@@ -19,7 +19,14 @@ from roadstead.cli.profile import chosen
 from roadstead.cli.served import known
 from roadstead.config import Settings, load
 from roadstead.domain.identity import Caller
-from roadstead.errors import AccountUnknown, InstanceUnknown, InvalidInput, OperationUnknown, StartRefused
+from roadstead.errors import (
+    AccessDenied,
+    AccountUnknown,
+    InstanceUnknown,
+    InvalidInput,
+    OperationUnknown,
+    StartRefused,
+)
 from roadstead.services.context import Context
 from roadstead.services.event_log import LoggedEvent
 from roadstead.services.operations import AnyOperation, Operation, Wire
@@ -83,6 +90,10 @@ class Way(Protocol):
 
     def host(self, domain: str) -> str:
         """Where an instance of that domain is reached, with the port if it is known to be needed."""
+        ...
+
+    async def login_host(self, registry_id: str) -> str:
+        """By which host clients log in to the instance, as far as it is known; else HOST:PORT."""
         ...
 
 
@@ -156,6 +167,17 @@ class Local:
         port = self._ctx.settings.address[1]
         return domain if port in {80, 443} or self._ctx.settings.network.scheme else f"{domain}:{port}"
 
+    async def login_host(self, registry_id: str) -> str:
+        from roadstead.metadata import instances
+
+        async with self._ctx.database.read() as tx:
+            found = await instances.get(tx, registry_id=registry_id)
+        settings = self._ctx.settings
+        base = settings.base_domain.strip(".")
+        # On a machine of one's own the default instance needs no name of its own.
+        plain = found is None or (base == "localhost" and found.name == settings.default_instance)
+        return self.host(base if found is None or plain else f"{found.name}.{base}")
+
 
 class Remote:
     """The operations of another server, as the account whose API key is used."""
@@ -220,6 +242,19 @@ class Remote:
     def host(self, domain: str) -> str:
         return domain
 
+    async def login_host(self, registry_id: str) -> str:
+        from roadstead.services.registries import describe_instances
+
+        if (await self._client.root()).instance["RegistryId"] == registry_id:
+            return str(self._client.host)
+        try:
+            rows = (
+                await self.run(describe_instances, describe_instances.request(registryids=[registry_id]))
+            ).registries
+        except AccessDenied:
+            rows = []
+        return rows[0].public_domain if rows else "HOST:PORT"
+
 
 def typed(op: AnyOperation, tree: dict[str, Any]) -> dict[str, Any]:
     """The request with the types of its declaration, and only the fields that were given."""
@@ -267,6 +302,10 @@ class Session:
     def host(self, domain: str) -> str:
         """Where an instance of that domain is reached."""
         return self._way.host(domain)
+
+    async def login_host(self) -> str:
+        """By which host clients log in to the chosen instance, as far as it is known; else HOST:PORT."""
+        return await self._way.login_host(await self.registry_id())
 
     async def send(self, name: str, tree: dict[str, Any]) -> bytes:
         """The JSON that the operation of that name answers to a request as it stands on the wire."""

@@ -36,6 +36,11 @@ class ApiClient:
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
 
+    @property
+    def host(self) -> str:
+        """The server's host, with the port if it has one of its own."""
+        return self._http.base_url.netloc.decode()
+
     async def root(self) -> Root:
         """What the server says of itself; raises InvalidInput when it is no Roadstead, Unavailable."""
         answer = await self._ask("GET", "/api/v1", None)

@@ -127,6 +127,8 @@ class ParameterSignature:
 def read_header_signature(request: SignedRequest) -> HeaderSignature:
     """The signature of the Authorization header; raises AuthorizationInvalid when it is not of the newer form."""
     algorithm, _, rest = request.headers.get("authorization", "").partition(" ")
+    if not algorithm:
+        raise _invalid("the request is not signed: it has no Authorization header")
     if algorithm != TC3:
         raise _invalid(f"the algorithm is {algorithm[:40]!r}; only {TC3} is known")
     parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))

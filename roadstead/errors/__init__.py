@@ -62,6 +62,9 @@ Services raise these where the fact is known; `http/errors.py` alone turns one i
     │   ├── LimitReached        409  LimitExceeded                        DENIED
     │   ├── AlreadyExists
     │   │   ├── ChartExists
+    │   │   ├── UserExists      409  InvalidParameter.SubUserNameInUse    DENIED
+    │   │   ├── GroupExists     409  InvalidParameter.GroupNameInUse      DENIED
+    │   │   ├── PolicyExists    409  FailedOperation.PolicyNameInUse      DENIED
     │   │   └── InstanceNameTaken 409 InvalidParameter.ErrorNameExists    DENIED
     │   ├── InstanceNotRunning  409  ResourceInsufficient.ErrorInstanceNotRunning DENIED
     │   ├── OperationRefused    409  OperationDenied                      DENIED
@@ -135,6 +138,7 @@ from roadstead.errors.state import (
     ChartUnknown,
     Conflict,
     CredentialUnknown,
+    GroupExists,
     GroupUnknown,
     InstanceNameTaken,
     InstanceNotRunning,
@@ -147,6 +151,7 @@ from roadstead.errors.state import (
     OperationRefused,
     OperationUnknown,
     OutboundFailed,
+    PolicyExists,
     PolicyUnknown,
     PreconditionFailed,
     QuotaExceeded,
@@ -158,6 +163,7 @@ from roadstead.errors.state import (
     TriggerUnknown,
     Unavailable,
     UploadUnknown,
+    UserExists,
     VersionUnknown,
 )
 
@@ -180,6 +186,7 @@ __all__ = [
     "DigestInvalid",
     "EndedToken",
     "ForwardingInvalid",
+    "GroupExists",
     "GroupUnknown",
     "InstanceNameIllegal",
     "InstanceNameReserved",
@@ -210,6 +217,7 @@ __all__ = [
     "ParameterUnknown",
     "PasswordChangeNeeded",
     "PatternInvalid",
+    "PolicyExists",
     "PolicyInvalid",
     "PolicyUnknown",
     "PreconditionFailed",
@@ -234,6 +242,7 @@ __all__ = [
     "Unavailable",
     "UploadInvalid",
     "UploadUnknown",
+    "UserExists",
     "VersionUnknown",
     "conditions",
 ]

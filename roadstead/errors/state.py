@@ -126,6 +126,24 @@ class AlreadyExists(Conflict):
     remedy = "Take another name, or use what is there."
 
 
+class UserExists(AlreadyExists):
+    """There is a user of that name."""
+
+    cloud = "InvalidParameter.SubUserNameInUse"
+
+
+class GroupExists(AlreadyExists):
+    """There is a group of that name."""
+
+    cloud = "InvalidParameter.GroupNameInUse"
+
+
+class PolicyExists(AlreadyExists):
+    """There is a policy of that name."""
+
+    cloud = "FailedOperation.PolicyNameInUse"
+
+
 class LimitReached(Conflict):
     """There are as many as there may be; the message says how many that is."""
 

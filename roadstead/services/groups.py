@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from roadstead.errors import AccountUnknown, AlreadyExists, Conflict, GroupUnknown, InvalidInput, LimitReached
+from roadstead.errors import AccountUnknown, Conflict, GroupExists, GroupUnknown, InvalidInput, LimitReached
 from roadstead.metadata import accounts, groups, rights
 from roadstead.metadata.accounts import Account
 from roadstead.metadata.database import Tx
@@ -144,7 +144,7 @@ async def _user(tx: Tx, uin: int | None, uid: int | None) -> Account:
     return found
 
 
-@operation(resource=_GROUPS, changes=True, service="cam", raises=(AlreadyExists, LimitReached))
+@operation(resource=_GROUPS, changes=True, service="cam", raises=(GroupExists, LimitReached))
 async def create_group(call: Call, request: CreateGroup) -> MadeGroup:
     """Create an empty group."""
     await rights.begin_change(call.tx)
@@ -152,12 +152,12 @@ async def create_group(call: Call, request: CreateGroup) -> MadeGroup:
         raise LimitReached(f"there are {MOST_GROUPS} groups, and no more may be; delete one first")
     added = await groups.add(call.tx, request.group_name, request.remark, call.now)
     if added is None:
-        raise AlreadyExists(f"there is a group {request.group_name!r} already")
+        raise GroupExists(f"there is a group {request.group_name!r} already")
     call.changed(None, _info(added))
     return MadeGroup(group_id=added.id)
 
 
-@operation(resource=_GROUP, changes=True, service="cam", raises=(GroupUnknown, AlreadyExists))
+@operation(resource=_GROUP, changes=True, service="cam", raises=(GroupUnknown, GroupExists))
 async def update_group(call: Call, request: UpdateGroup) -> Done:
     """Change a group's name or remark."""
     await rights.begin_change(call.tx)
@@ -167,7 +167,7 @@ async def update_group(call: Call, request: UpdateGroup) -> Done:
         values["remark"] = request.remark
     if request.group_name is not None and request.group_name != group.name:
         if await groups.get(call.tx, name=request.group_name) is not None:
-            raise AlreadyExists(f"there is a group {request.group_name!r} already")
+            raise GroupExists(f"there is a group {request.group_name!r} already")
         values["name"] = request.group_name
     if values:
         await groups.modify(call.tx, group.id, **values)

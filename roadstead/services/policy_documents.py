@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from roadstead.domain.policy_documents import parse
 from roadstead.domain.presets import PRESETS
-from roadstead.errors import AlreadyExists, Conflict, InvalidInput, LimitReached, PolicyInvalid, PolicyUnknown
+from roadstead.errors import Conflict, InvalidInput, LimitReached, PolicyExists, PolicyInvalid, PolicyUnknown
 from roadstead.metadata import policy_documents as stored
 from roadstead.metadata import rights
 from roadstead.metadata.database import Tx
@@ -206,7 +206,7 @@ async def _own(call: Call, policy_id: int) -> Policy:
     return found
 
 
-@operation(resource=_POLICIES, changes=True, service="cam", raises=(PolicyInvalid, AlreadyExists, LimitReached))
+@operation(resource=_POLICIES, changes=True, service="cam", raises=(PolicyInvalid, PolicyExists, LimitReached))
 async def create_policy(call: Call, request: CreatePolicy) -> MadePolicy:
     """Create a policy; it does nothing until it is attached to a user or a group."""
     parse(request.policy_document)
@@ -221,13 +221,13 @@ async def create_policy(call: Call, request: CreatePolicy) -> MadePolicy:
         now=call.now,
     )
     if added is None:
-        raise AlreadyExists(f"there is a policy {request.policy_name!r} already")
+        raise PolicyExists(f"there is a policy {request.policy_name!r} already")
     call.changed(None, await _detail(call.tx, added))
     return MadePolicy(policy_id=added.id)
 
 
 @operation(
-    resource=_POLICY, changes=True, service="cam", raises=(PolicyUnknown, PolicyInvalid, AlreadyExists, Conflict)
+    resource=_POLICY, changes=True, service="cam", raises=(PolicyUnknown, PolicyInvalid, PolicyExists, Conflict)
 )
 async def update_policy(call: Call, request: UpdatePolicy) -> MadePolicy:
     """Change a policy's name, description or the document in force, for all that have it at once."""
@@ -238,7 +238,7 @@ async def update_policy(call: Call, request: UpdatePolicy) -> MadePolicy:
         values["description"] = request.description
     if request.policy_id is not None and request.policy_name not in {None, policy.name}:
         if await stored.get(call.tx, name=request.policy_name or "") is not None:
-            raise AlreadyExists(f"there is a policy {request.policy_name!r} already")
+            raise PolicyExists(f"there is a policy {request.policy_name!r} already")
         values["name"] = request.policy_name
     if request.policy_document is not None:
         parse(request.policy_document)

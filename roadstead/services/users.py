@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from roadstead.domain.passwords import check_password
-from roadstead.errors import AccountUnknown, AlreadyExists, Conflict, InvalidInput, LimitReached, NotEmpty
+from roadstead.errors import AccountUnknown, Conflict, InvalidInput, LimitReached, NotEmpty, UserExists
 from roadstead.metadata import access_keys, sessions, users
 from roadstead.metadata.users import User
 from roadstead.services import second_factor
@@ -202,7 +202,7 @@ async def _password(before: Preparation, request: AddUser | UpdateUser) -> _Pass
     resource=_NAMED,
     changes=True,
     service="cam",
-    raises=(AlreadyExists, InvalidInput, LimitReached),
+    raises=(UserExists, InvalidInput, LimitReached),
     prepare=_password,
 )
 async def add_user(call: Call, request: AddUser) -> AddedUser:
@@ -226,7 +226,7 @@ async def add_user(call: Call, request: AddUser) -> AddedUser:
         email=request.email,
     )
     if user is None:
-        raise AlreadyExists(f"there is a user {request.name!r} already")
+        raise UserExists(f"there is a user {request.name!r} already")
     key_id = secret = ""
     if request.use_api:
         forbid_temporary(call)

@@ -56,6 +56,24 @@ def test_an_entry_that_stands_for_more_says_so(invoke: Invoke, folder: Path) -> 
     assert (first[3:5], last[3:6]) == (["refused", "tcr:PullRepository"], ["refused", "+20", "tcr:PullRepository"])
 
 
+def test_a_user_is_found_by_name_with_failed_logins(invoke: Invoke, folder: Path) -> None:
+    async def fail() -> None:
+        async with open_context(Settings(data=str(folder))) as ctx, open_client(ctx, address="127.0.0.1") as client:
+            answer = await client.post("/api/v1/session/login", json={"Name": "admin", "Password": "guess"})
+            assert answer.status_code == 401
+
+    for number in range(2):
+        ok(invoke("namespace", "create", f"prod{number}", "--data", folder))
+        asyncio.run(fail())
+    found = parsed(invoke("audit", "list", "--user", "admin", "--json", "--data", folder))
+    assert [each["Outcome"] for each in found] == ["refused", "done"] * 2
+    assert sorted((each["Id"] for each in found), reverse=True) == [each["Id"] for each in found]
+    assert {each["User"] for each in found if each["Outcome"] == "refused"} == {"admin"}
+    lines = ok(invoke("audit", "export", "--user", "admin", "--data", folder)).splitlines()
+    assert [json.loads(line)["Id"] for line in lines] == [each["Id"] for each in found]
+    assert ok(invoke("audit", "list", "--user", "nobody", "--data", folder)) == "Nothing in the audit matches.\n"
+
+
 def test_one_entry_is_shown_whole(invoke: Invoke, folder: Path) -> None:
     ok(invoke("namespace", "create", "prod", "--data", folder))
     (listed,) = parsed(invoke("audit", "list", "--json", "--data", folder))
@@ -69,7 +87,7 @@ def test_one_entry_is_shown_whole(invoke: Invoke, folder: Path) -> None:
 def test_a_refused_request_is_explained(invoke: Invoke, folder: Path) -> None:
     request = refused(folder)
     text = ok(invoke("audit", "explain", request, "--data", folder))
-    assert "Gate       network" in text
+    assert "Gate       network" in text and "More" not in text
     assert "roadstead network allow 192.0.2.9" in text
     found = parsed(invoke("audit", "explain", request, "--json", "--data", folder))
     assert found["Refusals"][0]["Gate"] == "network"

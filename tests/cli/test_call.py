@@ -63,6 +63,7 @@ def test_after_a_login_all_commands_go_to_the_server(
     ok(invoke("namespace", "create", "prod"))
     assert [each["Name"] for each in parsed(invoke("namespace", "list", "--json"))] == ["library", "prod"]
     assert [each["ImageVersion"] for each in parsed(invoke("tag", "list", "library/app", "--json"))] == ["v1"]
+    assert f"docker login {elsewhere.url[7:]} --username" in ok(invoke("credential", "create"))
     listed = parsed(invoke("call", "DescribeNamespaces", "Limit=1"))
     assert [each["Name"] for each in listed["NamespaceList"]] == ["library"]
     ended = invoke("namespace", "create", "prod")

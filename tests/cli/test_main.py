@@ -200,6 +200,8 @@ def test_credentials(invoke: Invoke, folder: Path) -> None:
 
 def test_a_temporary_credential_is_shown_with_the_login_line(invoke: Invoke, folder: Path) -> None:
     shown = ok(invoke("credential", "create", "--temporary", "--data", folder))
+    # As the registry was last served, and on a machine of one's own without a name of its own.
+    assert "docker login localhost:5000 --username" in shown
     words = shown.split()
     username, password = words[words.index("--username") + 1], words[words.index("--password") + 1]
     assert login_status(folder, username, password) == 200

@@ -42,7 +42,10 @@ def test_a_teammate_may_read_one_repository(invoke: Invoke, folder: Path, alice:
         assert invoke("can-i", alice, action, what, *here).code == 1
     (found,) = parsed(invoke("policy", "of", "--user", "alice", "--json", *here))
     assert found["PolicyName"] == "read-web"
-    assert table(invoke("policy", "holders", "read-web", *here))[1][:2] == ["alice", alice]
+    ok(invoke("group", "create", "readers", *here))
+    ok(invoke("policy", "attach", "read-web", "--group", "readers", *here))
+    lines = table(invoke("policy", "holders", "read-web", *here))
+    assert [line[:3] for line in lines[1:]] == [["alice", "user", alice], ["readers", "group", "1"]]
     ok(invoke("policy", "detach", "read-web", "--user", alice, *here))
     assert invoke("can-i", "alice", "pull", "shop/web", *here).code == 1
 

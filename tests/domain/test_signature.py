@@ -143,7 +143,7 @@ def authorization(**parts: str) -> str:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("", "algorithm"),
+        ("", "is not signed"),
         ("Basic YTpi", "algorithm"),
         ("TC3-HMAC-SHA512 Credential=a", "algorithm"),
         ("TC3-HMAC-SHA256", "Credential"),

@@ -13,11 +13,12 @@ from roadstead.domain.presets import PRESETS
 from roadstead.errors import (
     AccessDenied,
     AccountUnknown,
-    AlreadyExists,
     Conflict,
+    GroupExists,
     GroupUnknown,
     InvalidInput,
     LimitReached,
+    PolicyExists,
     PolicyInvalid,
     PolicyUnknown,
 )
@@ -81,11 +82,11 @@ async def test_what_cannot_be_done_to_policies(ctx: Context) -> None:
     policy = await make(ctx)
     await make(ctx, "second")
     refused: list[tuple[type[Exception], str, dict[str, Any]]] = [
-        (AlreadyExists, "CreatePolicy", {"policy_name": "mine", "policy_document": READ}),
+        (PolicyExists, "CreatePolicy", {"policy_name": "mine", "policy_document": READ}),
         (PolicyInvalid, "CreatePolicy", {"policy_name": "bad", "policy_document": "{}"}),
         (PolicyInvalid, "UpdatePolicy", {"policy_id": policy, "policy_document": "{}"}),
         (PolicyInvalid, "CreatePolicyVersion", {"policy_id": policy, "policy_document": "", "set_as_default": True}),
-        (AlreadyExists, "UpdatePolicy", {"policy_id": policy, "policy_name": "second"}),
+        (PolicyExists, "UpdatePolicy", {"policy_id": policy, "policy_name": "second"}),
         (InvalidInput, "UpdatePolicy", {"description": "x"}),
         (PolicyUnknown, "UpdatePolicy", {"policy_name": "third"}),
         (PolicyUnknown, "GetPolicy", {"policy_id": 999}),
@@ -183,8 +184,8 @@ async def test_what_cannot_be_done_to_groups_and_attachments(ctx: Context) -> No
     group = (await ask(ctx, "CreateGroup", group_name="people")).group_id
     await ask(ctx, "CreateGroup", group_name="others")
     refused: list[tuple[type[Exception], str, dict[str, Any]]] = [
-        (AlreadyExists, "CreateGroup", {"group_name": "people"}),
-        (AlreadyExists, "UpdateGroup", {"group_id": group, "group_name": "others"}),
+        (GroupExists, "CreateGroup", {"group_name": "people"}),
+        (GroupExists, "UpdateGroup", {"group_id": group, "group_name": "others"}),
         (GroupUnknown, "GetGroup", {"group_id": 99}),
         (GroupUnknown, "AddUserToGroup", {"info": [Membership(group_id=99, uin=uin)]}),
         (AccountUnknown, "AddUserToGroup", {"info": [Membership(group_id=group, uin=7)]}),

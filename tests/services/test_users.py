@@ -17,7 +17,6 @@ from roadstead.domain.policy import EVERYTHING
 from roadstead.errors import (
     AccessDenied,
     AccountUnknown,
-    AlreadyExists,
     Conflict,
     InvalidInput,
     LimitReached,
@@ -25,6 +24,7 @@ from roadstead.errors import (
     NotEmpty,
     PasswordChangeNeeded,
     SecondFactorFailure,
+    UserExists,
 )
 from roadstead.metadata import accounts
 from roadstead.metadata import users as metadata
@@ -117,7 +117,7 @@ class TestMaking:
     async def test_a_name_is_taken_once(self, ctx: Context) -> None:
         await call(ctx, users.add_user, name="alice")
         for name in ("alice", "admin"):
-            with pytest.raises(AlreadyExists):
+            with pytest.raises(UserExists):
                 await call(ctx, users.add_user, name=name)
 
     async def test_there_is_a_limit(self, ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
