@@ -27,6 +27,9 @@ from roadstead.services.refusals import Attempt
 PROBLEMS = "/api/v1/problems/"
 _PROBLEM: tuple[bytes, bytes] = (b"content-type", b"application/problem+json")
 
+# Refusals by a gate: the audit has them under the request's id, which they therefore tell.
+_REFUSALS = (NotAuthenticated, AccessDenied, TooManyRequests)
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
@@ -89,7 +92,11 @@ async def render_chart(exchange: Exchange, error: AppError) -> None:
     headers: Headers = [JSON, *_headers_of(error)]
     if isinstance(error, NotAuthenticated):
         headers.append((b"www-authenticate", b'Basic realm="charts", charset="UTF-8"'))
-    await exchange.answer(error.status, headers, msgspec.json.encode({"error": error.message}))
+    told = error.message
+    if isinstance(error, _REFUSALS):
+        # Clients print this text and nothing else: with the id the owner sees the whole decision.
+        told = f"{told} (request {exchange.origin.request_id})"
+    await exchange.answer(error.status, headers, msgspec.json.encode({"error": told}))
 
 
 _NOTHING_ELSE = b"default-src 'none'; frame-ancestors 'none'"
@@ -125,7 +132,7 @@ def _headers_of(error: AppError) -> Headers:
 
 def note(exchange: Exchange, error: AppError) -> None:
     """A refusal will be audited. Whatever writes an error's body calls this first."""
-    if not isinstance(error, NotAuthenticated | AccessDenied | TooManyRequests):
+    if not isinstance(error, _REFUSALS):
         return
     instance = getattr(exchange, "instance", None)
     attempt = Attempt(

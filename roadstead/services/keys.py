@@ -76,6 +76,8 @@ async def caller_by_secret(ctx: Context, secret_id: str, secret_key: str, origin
                 )
             account = await accounts.get(tx, account_id=key.account_id)
             caller = await caller_of(ctx, tx, account, key.kind, origin, secret_id)
+            if key.kind is CredentialKind.API_KEY:
+                ctx.key_uses.note(secret_id, now)
             return replace(caller, rights=narrowed(caller.rights, key.policy))
     await ctx.logins.failed(ctx.database, secret_id, origin.address, now)
     temporary = ", or the temporary key is not of this session token or has ended: log in again" if token else ""

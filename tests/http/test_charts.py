@@ -80,6 +80,8 @@ def refused(answer: httpx2.Response, status: int) -> str:
     assert answer.status_code == status, answer.text
     [(word, message)] = answer.json().items()
     assert word == "error"
+    if status in {401, 403}:
+        assert message.endswith(f" (request {answer.headers['x-request-id']})")
     return str(message)
 
 

@@ -267,6 +267,14 @@ async def test_a_key_says_when_it_was_used_last(ctx: Context, clock: FakeClock) 
     clock.turn(seconds=1)
     assert await outcome(ctx, owner_signed(ctx)) is None
     assert await used_at(ctx) == clock.now
+    # Sent as it is, as commands and curl send it, it is used no less.
+    made = initial_credentials(ctx)
+    clock.turn(seconds=60)
+    with pytest.raises(NotAuthenticated):
+        await caller_by_secret(ctx, made.secret_id, "wrong", origin())
+    assert await used_at(ctx) < clock.now
+    await caller_by_secret(ctx, made.secret_id, made.secret_key, origin())
+    assert await used_at(ctx) == clock.now
 
 
 async def test_the_right_secret_shows_the_account(ctx: Context) -> None:
