@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from roadstead.cli.access_keys import show_keys
-from roadstead.cli.output import show, show_rows
+from roadstead.cli.options import Options
+from roadstead.cli.output import show, show_rows, time_text
 from roadstead.cli.session import work
 from roadstead.services import users
 
 commands = typer.Typer(help="Users: who may log in besides the owner.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of the user.")]
+_PHONE = typer.Option(help="Telephone number, for people who look the user up.")
+_COUNTRY_CODE = typer.Option(help="Country code of the telephone number.")
+_EMAIL = typer.Option(help="Mail address, for people who look the user up.")
 MustChange = Annotated[
     bool, typer.Option("--must-change", help="The user must choose another password at the next login.")
 ]
@@ -37,9 +43,9 @@ def create(
     ask: Ask = False,
     must_change: MustChange = False,
     key: Annotated[bool, typer.Option("--api-key", help="Make an API key too; it is shown this once.")] = False,
-    phone: Annotated[str, typer.Option(help="Telephone number, for people who look the user up.")] = "",
-    country_code: Annotated[str, typer.Option(help="Country code of the telephone number.")] = "",
-    email: Annotated[str, typer.Option(help="Mail address, for people who look the user up.")] = "",
+    phone: Annotated[str, _PHONE] = "",
+    country_code: Annotated[str, _COUNTRY_CODE] = "",
+    email: Annotated[str, _EMAIL] = "",
 ) -> None:
     """Create a user, with a console password and an API key if asked for."""
     fields: dict[str, Any] = {
@@ -66,16 +72,85 @@ def create(
 @commands.command("list", epilog="Example: roadstead user list --json")
 def list_(context: typer.Context) -> None:
     """List users."""
+    options: Options = context.obj
     rows = work(context, lambda s: s.every(users.list_users, "data"))
     columns = [
         ("NAME", "name"),
         ("NUMBER", "uin"),
         ("ENABLED", "enabled"),
-        ("CONSOLE", "console_login"),
-        ("CREATED", "create_time"),
+        ("CONSOLE", "console"),
+        ("CREATED", "created"),
         ("REMARK", "remark"),
     ]
-    show_rows(context, rows, columns, empty="No users yet. Create one: roadstead user create NAME")
+    lines = rows if options.as_json else [_line(row) for row in rows]
+    show_rows(context, lines, columns, empty="No users yet. Create one: roadstead user create NAME")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One user as a line of the table."""
+
+    name: str
+    uin: int
+    enabled: bool
+    console: str
+    created: datetime
+    remark: str
+
+
+def _line(row: users.UserInfo) -> _Line:
+    return _Line(row.name, row.uin, row.enabled, _console(row), row.create_time, row.remark)
+
+
+def _console(row: users.UserInfo) -> str:
+    """How the user logs in to the console."""
+    if not row.console_login:
+        return "no"
+    parts = ["password"]
+    if row.totp:
+        parts.append("second factor")
+    if row.need_reset_password:
+        parts.append("to be changed")
+    return ", ".join(parts)
+
+
+@commands.command("show", epilog="Example: roadstead user show alice")
+def show_(context: typer.Context, name: Name) -> None:
+    """Show a user: how it logs in to the console, when it did last, and how the person is reached."""
+    found = work(context, lambda s: s.call(users.get_user, name=name))
+    seen = found.recently_login_time
+    telephone = f"+{found.country_code} {found.phone_num}" if found.country_code else found.phone_num
+    facts = {
+        "Number": str(found.uin),
+        "Enabled": "yes" if found.enabled else "no",
+        "Console": _console(found),
+        "Last login": f"{time_text(seen)} from {found.recently_login_ip}" if seen else "",
+        "Created": time_text(found.create_time),
+        "Remark": found.remark,
+        "Email": found.email,
+        "Telephone": telephone,
+    }
+    show(context, found, "\n".join(f"{label:<11}{value}" for label, value in facts.items() if value))
+
+
+@commands.command(epilog="Example: roadstead user modify alice --email alice@example.com --remark 'shop team'")
+def modify(
+    context: typer.Context,
+    name: Name,
+    remark: Annotated[str | None, typer.Option(help="What the user is for.")] = None,
+    phone: Annotated[str | None, _PHONE] = None,
+    country_code: Annotated[str | None, _COUNTRY_CODE] = None,
+    email: Annotated[str | None, _EMAIL] = None,
+) -> None:
+    """Change what is known of a user; what is left out stays."""
+    fields: dict[str, Any] = {
+        "remark": remark,
+        "phone_num": phone,
+        "country_code": country_code,
+        "email": email,
+    }
+    answer = work(context, lambda s: s.call(users.update_user, name=name, **fields))
+    show(context, answer, f"User {name} changed.")
 
 
 @commands.command(epilog="Example: roadstead user disable alice")

@@ -74,6 +74,7 @@ UserName = Annotated[
         min_length=1,
         max_length=64,
         pattern="^[A-Za-z0-9+=,.@_-]*$",
+        examples=["alice"],
     ),
 ]
 Password = Annotated[

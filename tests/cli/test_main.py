@@ -117,7 +117,7 @@ def test_these_are_all_commands() -> None:
         "storage": "check collect",
         "group": "create list members add remove delete",
         "policy": "create list show template update attach detach holders of delete",
-        "user": "create list disable enable delete password keys",
+        "user": "create list show modify disable enable delete password keys",
         "account": "show password second-factor recovery-codes",
         "key": "create list disable enable delete",
         "serviceaccount": "create list modify disable enable password delete",

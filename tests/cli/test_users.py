@@ -31,7 +31,14 @@ def test_users(invoke: Invoke, folder: Path) -> None:
     assert "may do nothing until a policy" in shown
     heading, row = table(invoke("user", "list", "--data", folder))
     assert heading == ["NAME", "NUMBER", "ENABLED", "CONSOLE", "CREATED", "REMARK"]
-    assert row[:4] == ["alice", words[words.index("Number") + 1], "yes", "1"]
+    assert row[:4] == ["alice", words[words.index("Number") + 1], "yes", "password"]
+    reached = ("--email", "alice@example.com", "--phone", "555 0100", "--country-code", "86")
+    assert ok(invoke("user", "modify", "alice", *reached, "--data", folder)) == "User alice changed.\n"
+    shown = ok(invoke("user", "show", "alice", "--data", folder))
+    assert "Email      alice@example.com\n" in shown and "Telephone  +86 555 0100\n" in shown
+    assert "Remark     shop team\n" in shown and " from " in shown.partition("Last login")[2]
+    ok(invoke("user", "password", "alice", "--must-change", "--data", folder))
+    assert "Console    password, to be changed\n" in ok(invoke("user", "show", "alice", "--data", folder))
     _, key = table(invoke("user", "keys", "alice", "--data", folder))
     assert key[:2] == [words[words.index("SecretId") + 1], "Active"]
     for word in ("disable", "enable"):

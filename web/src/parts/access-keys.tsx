@@ -1,7 +1,7 @@
 // API keys of an account: made, shown once, switched off, deleted.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { call, type Schemas } from "../api/client";
+import { ApiProblem, call, type Schemas } from "../api/client";
 import { Toggle } from "../pages/credentials";
 import { Button } from "./button";
 import { Confirm } from "./confirm";
@@ -29,10 +29,13 @@ export function AccessKeys({ uin }: { uin: number }) {
     mutationFn: (row: Schemas["AccessKeyInfo"]) => call("UpdateAccessKey", { TargetUin: uin, AccessKeyId: row.AccessKeyId, Status: row.Status === "Active" ? "Inactive" : "Active" }),
     onSuccess: again,
   });
-  const problem = found.error ?? creating.error ?? switching.error;
+  // Most people may not: that is no failure of this page.
+  const closed = found.error instanceof ApiProblem && found.error.problem.Gate === "policy";
+  const problem = (closed ? null : found.error) ?? creating.error ?? switching.error;
   return (
-    <Card title={t("API keys")} actions={<Button variant="outline" loading={creating.isPending} onClick={() => creating.mutate()}>{t("New API key")}</Button>}>
+    <Card title={t("API keys")} actions={!closed && <Button variant="outline" loading={creating.isPending} onClick={() => creating.mutate()}>{t("New API key")}</Button>}>
       {problem && <ProblemBox error={problem} />}
+      {closed && <p className="muted">{t("You may not see the API keys of this account. Whoever manages users makes them, or gives you {action}.", { action: "cam:ListAccessKeys" })}</p>}
       {found.data?.AccessKeys.length === 0 && <p className="muted">{t("An API key opens the API: for scripts, tccli, the SDKs and Terraform. There is none yet.")}</p>}
       <ul className="plain-list">
         {found.data?.AccessKeys.map((each) => (

@@ -194,6 +194,7 @@ export const access = {
   "It is in no group": "未加入任何用户组",
   "New API key": "新建 API 密钥",
   "An API key opens the API: for scripts, tccli, the SDKs and Terraform. There is none yet.": "API 密钥用于脚本、tccli、SDK 和 Terraform 访问 API。目前还没有。",
+  "You may not see the API keys of this account. Whoever manages users makes them, or gives you {action}.": "您无权查看此账号的 API 密钥。请联系用户管理员创建，或授予您 {action}。",
   "last used {when}": "最近使用 {when}",
   "never used": "从未使用",
   "Whoever uses the key is refused at once.": "使用该密钥的请求将立即被拒绝。",
