@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
-import pyotp
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.console.browser import Person, person
 from tests.console.filling import open_filler
+from tests.console.logins import chooses_a_password, has_a_second_factor
 from tests.servers.roadstead import RoadsteadServer
 
 pytestmark = pytest.mark.xdist_group("console-work")
 
-OWN = "Battery-staple-8"
 SHOP = "i/default/repositories/library/shop/frontend"
 
 
@@ -339,13 +338,7 @@ def test_a_user_gets_a_policy_and_it_is_said_what_the_user_may_do(owner: Person,
     assert browser is not None
     with person(browser, owner.server, owner.language) as newcomer:
         newcomer.open("audit", "Roadstead")
-        newcomer.fill(newcomer.say("Account name or number"), fresh)
-        newcomer.fill(newcomer.say("Password"), password)
-        newcomer.press("Sign in")
-        # The owner knows the password that was made: it opens nothing.
-        newcomer.fill(newcomer.say("New password"), OWN)
-        assert not newcomer.findings()
-        newcomer.press("Sign in")
+        chooses_a_password(newcomer, fresh, password)
         problem = newcomer.page.locator(".problem").first
         expect(problem).to_contain_text(newcomer.say("Gate: policy"))
         expect(problem).to_contain_text("cloudaudit:LookUpEvents")
@@ -353,30 +346,6 @@ def test_a_user_gets_a_policy_and_it_is_said_what_the_user_may_do(owner: Person,
         owner.open(f"users/{fresh}")
         owner.press("Remove, it is lost")
         owner.page.get_by_role("button", name=owner.say("Remove, it is lost")).wait_for(state="detached")
-
-
-def has_a_second_factor(somebody: Person, name: str) -> None:
-    """The person sets up a second factor, and comes in by one of its recovery codes."""
-    somebody.open("account")
-    card = somebody.page.locator(".card").filter(has_text=somebody.say("Second factor")).last
-    card.get_by_label(somebody.say("Password")).fill(OWN)
-    somebody.press("Set up")
-    secret = card.locator(".command pre").inner_text().strip()
-    card.get_by_label(somebody.say("Code of the second factor")).fill(pyotp.TOTP(secret).now())
-    somebody.press("Confirm")
-    somebody.sees(somebody.say("Recovery codes"))
-    code = somebody.page.locator("dialog code").first.inner_text()
-    assert not somebody.findings()
-    somebody.press("I have kept them")
-    somebody.page.locator(".account summary").click()
-    somebody.press("Sign out")
-    somebody.fill(somebody.say("Account name or number"), name)
-    somebody.fill(somebody.say("Password"), OWN)
-    somebody.press("Sign in")
-    somebody.fill(somebody.say("Code of the second factor, or a recovery code"), code)
-    somebody.press("Sign in")
-    left = "{count} recovery codes are left. Each lets you in once in place of a code, if the app is lost."
-    somebody.sees(somebody.say(left, count=9))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
