@@ -49,7 +49,7 @@ def _read(name: str) -> str:
     try:
         return sys.stdin.read() if name == "-" else Path(name).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read {name}: {error}") from error
+        raise InvalidInput(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _json(word: str, text: str) -> Any:

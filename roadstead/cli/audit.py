@@ -109,8 +109,8 @@ def explain(
         typer.echo(f"Request {request} was not refused: {', '.join(event.action for event in found.events)} done.")
     for refusal in found.refusals:
         for name, value in wire(refusal).items():
-            # Nothing to tell: no policy decided, nobody else tried it in that second.
-            if value not in {"", None} and (name, value) != ("More", 0):
+            # The statement stands in the reason already, counted as people do, and nobody else may have tried.
+            if value not in {"", None} and name != "Statement" and (name, value) != ("More", 0):
                 typer.echo(f"{name:<11}{value}")
         typer.echo("")
 

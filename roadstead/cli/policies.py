@@ -52,7 +52,7 @@ async def _document(session: Session, file: str, template: str, on: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read {file}: {error}") from error
+        raise InvalidInput(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @commands.command(epilog="Example: roadstead policy create read-web --template read-repository --on shop/web")

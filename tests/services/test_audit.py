@@ -126,7 +126,7 @@ async def test_a_refused_operation_is_explained(ctx: Context) -> None:
         (AccessDenied("no", detail={"gate": "credential", "reason": "wrong"}), "Log in"),
         (
             AccessDenied("no", detail={"gate": "policy", "reason": "deny", "policy": "NoPush", "statement": 1}),
-            "Statement 1 of the policy NoPush",
+            "Statement 2 of the policy NoPush",
         ),
     ],
 )
