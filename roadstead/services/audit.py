@@ -250,8 +250,8 @@ def _remedy(entry: AuditEntry, said: _Decision) -> str:
         )
     if said.policy and said.statement is not None:
         return (
-            f"Statement {said.statement + 1} of the policy {said.policy} decides against it: change that statement, or "
-            f"detach the policy from account {entry.operator} and its groups. No other statement can outweigh it."
+            f"Statement {said.statement + 1} of the policy {said.policy} decides against it: change that statement, "
+            f"or detach the policy from account {entry.operator} and its groups. No other statement can outweigh it."
         )
     return (
         f"Attach a policy that allows {said.action or entry.action} on {said.resource or entry.resource} to account "
