@@ -18,26 +18,14 @@ from tests.servers.roadstead import RoadsteadServer
 
 pytestmark = pytest.mark.xdist_group("console-entrances")
 
-CALLBACK = "/api/v1/session/oidc/callback"
-
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoadsteadServer]:
     """A registry without contents that is registered with an identity provider."""
     folder = tmp_path_factory.mktemp("entrances")
-    server = serve_console(folder / "data", ROADSTEAD_OIDC_CLIENT_ID="registry")
-    provider = oidc_provider.start(folder, f"{server.url}{CALLBACK}")
-    server.environment |= {
-        "ROADSTEAD_OIDC_ISSUER": provider.issuer,
-        "ROADSTEAD_OIDC_CLIENT_SECRET": "registry-secret",
-        "ROADSTEAD_OIDC_SCOPES": "openid,profile,email,groups",
-    }
-    try:
-        server.start()
+    server = serve_console(folder / "data")
+    with oidc_provider.registered(server, folder):
         yield server
-        assert server.stop() == 0, server.log.read_text()
-    finally:
-        provider.stop()
 
 
 @pytest.fixture(scope="module", params=["en", "zh"])

@@ -26,21 +26,9 @@ def served(session_folder: Path) -> Iterator[RoadsteadServer]:
     """The product, registered with a provider."""
     place = session_folder / "single-sign-on"
     place.mkdir()
-    server = RoadsteadServer(place / "data")
-    provider = oidc_provider.start(place, f"{server.url}{PATH}callback")
-    server.environment |= {
-        "ROADSTEAD_OIDC_ISSUER": provider.issuer,
-        "ROADSTEAD_OIDC_CLIENT_ID": "registry",
-        "ROADSTEAD_OIDC_CLIENT_SECRET": "registry-secret",
-        "ROADSTEAD_OIDC_SCOPES": "openid,profile,email,groups",
-        "ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.1/32",
-    }
-    try:
-        server.start()
+    server = RoadsteadServer(place / "data", {"ROADSTEAD_OUTBOUND_ALLOW": "127.0.0.1/32"})
+    with oidc_provider.registered(server, place):
         yield server
-        assert server.stop() == 0, server.log.read_text()
-    finally:
-        provider.stop()
 
 
 def log_in(served: RoadsteadServer, browser: httpx2.Client, name: str, **parameters: str) -> httpx2.Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import httpx2
 from tests.requirements import missing
 from tests.servers.ports import free_port
 from tests.servers.process import Process
+from tests.servers.roadstead import RoadsteadServer
 from tests.system import oidc
 
 
@@ -38,6 +41,24 @@ def start(place: Path, callback: str) -> OidcServer:
     process = Process([program, installed / "provider.mjs", str(port), callback], log=log, folder=installed)
     process.wait_until(lambda: log.exists() and "ready" in log.read_text())
     return OidcServer(process, port)
+
+
+@contextmanager
+def registered(server: RoadsteadServer, place: Path) -> Iterator[None]:
+    """The product runs and is registered with a provider of its own, whose log is in `place`."""
+    provider = start(place, f"{server.url}/api/v1/session/oidc/callback")
+    server.environment |= {
+        "ROADSTEAD_OIDC_ISSUER": provider.issuer,
+        "ROADSTEAD_OIDC_CLIENT_ID": "registry",
+        "ROADSTEAD_OIDC_CLIENT_SECRET": "registry-secret",
+        "ROADSTEAD_OIDC_SCOPES": "openid,profile,email,groups",
+    }
+    try:
+        server.start()
+        yield
+        assert server.stop() == 0, server.log.read_text()
+    finally:
+        provider.stop()
 
 
 def log_in(browser: httpx2.Client, url: str, name: str, callback: str) -> str:

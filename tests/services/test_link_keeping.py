@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from roadstead.clients.interfaces import OnInterface
 from roadstead.domain.network import Entry
 from roadstead.metadata import links as rows
@@ -15,20 +13,10 @@ from roadstead.services.link_keeping import LinkKeeper
 from tests.factories.shop_fixtures import on_postgresql, options, shop
 from tests.factories.shops import Shop
 from tests.jobs.bench import FakeClock
-from tests.services.test_links import Host, judge, manage, private_address, reason, shown
+from tests.services.test_links import Host, host, judge, keeper, manage, private_address, reason, shown
 from tests.services.test_vpcs import declare
 
-__all__ = ["on_postgresql", "options", "shop"]
-
-
-@pytest.fixture
-def host() -> Host:
-    return Host()
-
-
-@pytest.fixture
-def keeper(host: Host) -> LinkKeeper:
-    return LinkKeeper(host, "here")
+__all__ = ["host", "keeper", "on_postgresql", "options", "shop"]
 
 
 async def seen(ctx: Context) -> list[Any]:
