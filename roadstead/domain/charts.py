@@ -236,6 +236,16 @@ def parts(manifest: Manifest) -> Parts:
     return Parts(manifest.config, archives[0], signed[0] if signed else None)
 
 
+def check_config(config: Metadata, chart: Chart) -> None:
+    """Returns when the artifact's config is of the chart that its archive holds; raises ChartInvalid."""
+    held = chart.metadata
+    if (config.name, config.version) != (held.name, held.version):
+        raise ChartInvalid(
+            f"the config says {config.name[:100]} {config.version[:100]}, Chart.yaml in the archive "
+            f"{held.name[:100]} {held.version}: they must be the same"
+        )
+
+
 def check_place(chart: Chart, repository: str, tags: tuple[str, ...]) -> None:
     """Returns when the chart may stand in the repository under those tags; raises ChartInvalid.
 
@@ -302,8 +312,13 @@ def signed_files(provenance: bytes) -> dict[str, str]:
 
 def check_provenance(provenance: bytes, chart: Chart, digest: Digest) -> None:
     """Returns when the provenance file vouches for that archive of the chart; raises ChartInvalid."""
-    if signed_files(provenance).get(chart.file) != digest.hex:
-        raise ChartInvalid(f"the provenance file does not vouch for {chart.file} with {digest}")
+    signed = signed_files(provenance)
+    if signed.get(chart.file) != digest.hex:
+        named = ", ".join(f"{file[:100]} with sha256:{sha256}" for file, sha256 in list(signed.items())[:3])
+        raise ChartInvalid(
+            f"the provenance file does not vouch for {chart.file[:200]} with {digest}, but for {named}: "
+            "sign the package that is pushed (helm package --sign)"
+        )
 
 
 def index_line(chart: Chart, digest: str, created: str) -> bytes:

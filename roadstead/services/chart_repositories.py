@@ -7,7 +7,6 @@ would have made.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ from roadstead.domain.versions import Version, of_tag
 from roadstead.errors import (
     AccessDenied,
     ChartExists,
-    ChartInvalid,
     ChartUnknown,
     NamespaceUnknown,
     NotAuthenticated,
@@ -172,15 +170,12 @@ async def upload(
     Raises ChartInvalid for what is no chart, and ChartExists for other content of a version that is there, unless
     forced.
     """
-    chart = await asyncio.to_thread(rules.read_chart, archive, chart_versions.limits(ctx))
-    digest = Digest.of(archive)
-    if provenance is not None:
-        rules.check_provenance(provenance, chart, digest)
+    chart = await chart_versions.read(ctx, archive, provenance)
     name = folder.chart(chart.metadata.name)
     async with ctx.database.read() as tx:
         admitted = await admit_push(ctx, tx, asker, name, chart=True)
         standing = await _standing(tx, admitted, chart.version)
-    if standing is not None and standing.archive_digest == str(digest):
+    if standing is not None and standing.archive_digest == str(Digest.of(archive)):
         if provenance is None or standing.provenance_digest == str(Digest.of(provenance)):
             return chart
     elif standing is not None and not (force or ctx.settings.charts.overwrite):
@@ -211,7 +206,7 @@ async def _push(
 
 async def upload_provenance(ctx: Context, asker: Asker, folder: Folder, provenance: bytes) -> None:
     """The version that the provenance file vouches for has it; raises ChartUnknown when that is not there."""
-    for file, digest in rules.signed_files(provenance).items():
+    for file in rules.signed_files(provenance):
         async with ctx.database.read() as tx:
             found = await charts.by_file(tx, asker.instance.id, folder.path, file)
             name = RepositoryName.parse(found[0]) if found is not None else _guessed(folder, file)
@@ -219,12 +214,10 @@ async def upload_provenance(ctx: Context, asker: Asker, folder: Folder, provenan
             held = {} if found is None else await _archive_of(ctx, tx, admitted, found[1])
         if found is None or not held:
             raise ChartUnknown(f"there is no {file[:200]!r} in the chart repository {folder.path}; upload it first")
-        if found[1].archive_digest != f"sha256:{digest}":
-            raise ChartInvalid(f"the provenance file does not vouch for {file} with {found[1].archive_digest}")
         blob = held[found[1].archive_digest]
         most = ctx.settings.charts.archive_bytes
         archive = await chart_versions.read_blob(ctx, admitted.instance.row.region, blob.id, most)
-        chart = await asyncio.to_thread(rules.read_chart, archive, chart_versions.limits(ctx))
+        chart = await chart_versions.read(ctx, archive, provenance)
         await _push(ctx, asker, name, chart, archive, provenance)
 
 

@@ -18,9 +18,9 @@ from roadstead.domain import charts as rules
 from roadstead.domain.archives import ArchiveLimits
 from roadstead.domain.charts import CONFIG_TYPE, Chart, Metadata, Parts
 from roadstead.domain.manifest import Manifest
-from roadstead.domain.reference import RepositoryName
+from roadstead.domain.reference import Digest, RepositoryName
 from roadstead.domain.versions import Version
-from roadstead.errors import ChartInvalid, ChartTooLarge, ChartUnknown, ReferenceUnknown
+from roadstead.errors import ChartTooLarge, ChartUnknown, ReferenceUnknown
 from roadstead.metadata import artifacts, charts, repositories
 from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.artifacts import HeldBlob
@@ -47,6 +47,14 @@ def limits(ctx: Context) -> ArchiveLimits:
     return ArchiveLimits(rule.content_bytes, rule.file_bytes, rule.entries)
 
 
+async def read(ctx: Context, archive: bytes, provenance: bytes | None) -> Chart:
+    """The chart that the archive holds, for which its provenance file vouches if it has one. Raises ChartInvalid."""
+    chart = await asyncio.to_thread(rules.read_chart, archive, limits(ctx))
+    if provenance is not None:
+        rules.check_provenance(provenance, chart, Digest.of(archive))
+    return chart
+
+
 async def read_blob(ctx: Context, region: str, blob_id: int, most: int) -> bytes:
     """The bytes of a blob; raises ChartTooLarge, or ReferenceUnknown when they have just gone."""
     async with ctx.database.read() as tx:
@@ -54,7 +62,7 @@ async def read_blob(ctx: Context, region: str, blob_id: int, most: int) -> bytes
     if blob is None:
         raise ReferenceUnknown("a layer of the chart is not here any more; push the chart again")
     if blob.size > most:
-        raise ChartTooLarge(f"{blob.digest} has {blob.size} bytes; a chart may have {most} here")
+        raise ChartTooLarge(f"{blob.digest} has {blob.size} bytes; {most} are allowed here")
     try:
         return await BlobContent(ctx, region, blob).read()
     except FileNotFoundError as error:
@@ -73,19 +81,16 @@ async def inspect(
     if not rules.is_chart(manifest):
         return None
     parts = rules.parts(manifest)
-    if str(parts.archive.digest) not in held:
-        raise ReferenceUnknown(
-            f"repository {name} lacks {parts.archive.digest}, the archive of the chart; push it first"
-        )
-    most = ctx.settings.charts.archive_bytes
-    archive = await read_blob(ctx, region, held[str(parts.archive.digest)].id, most)
-    chart = await asyncio.to_thread(rules.read_chart, archive, limits(ctx))
-    config = rules.read_config(await read_blob(ctx, region, held[str(parts.config.digest)].id, _LARGEST_CONFIG))
-    if (config.name, config.version) != (chart.metadata.name, chart.metadata.version):
-        raise ChartInvalid(
-            f"the config says {config.name[:100]} {config.version[:100]}, Chart.yaml in the archive "
-            f"{chart.metadata.name[:100]} {chart.metadata.version}: they must be the same"
-        )
+    for part in (parts.archive, parts.provenance):
+        if part is not None and str(part.digest) not in held:
+            raise ReferenceUnknown(f"repository {name} lacks {part.digest}, a part of the chart; push it first")
+    archive = await read_blob(ctx, region, held[str(parts.archive.digest)].id, ctx.settings.charts.archive_bytes)
+    signed = None
+    if parts.provenance is not None:
+        signed = await read_blob(ctx, region, held[str(parts.provenance.digest)].id, rules.LARGEST_PROVENANCE)
+    chart = await read(ctx, archive, signed)
+    config = await read_blob(ctx, region, held[str(parts.config.digest)].id, _LARGEST_CONFIG)
+    rules.check_config(rules.read_config(config), chart)
     rules.check_place(chart, str(name), tags)
     return Arrived(chart, parts)
 

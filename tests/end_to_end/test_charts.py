@@ -63,6 +63,13 @@ def test_helm_by_both_ways(
         assert http.post(api, files={"chart": archive}).status_code == 201
     helm.push(second, private_place)
     helm.push(signed, private_place)  # its provenance file lies beside it
+    other = helm.package("demo", "2.0.0")
+    Path(f"{other}.prov").write_bytes(Path(f"{signed}.prov").read_bytes())
+    # Older helm tells the reason of a refused push to those who ask for all.
+    with pytest.raises(
+        ClientFailed, match=r"does not vouch for demo-2\.0\.0\.tgz .* but for demo-1\.0\.0-rc\.1\.tgz"
+    ):
+        helm.run("push", other, f"oci://{private_place}", "--plain-http", "--debug")
     helm.add_repository("here", f"{served.url}{repository}", owner)
     assert helm.search("here/") == [("here/demo", version) for version in ("1.0.0-rc.1", "0.10.0+b1", "0.9.0")]
 

@@ -42,13 +42,16 @@ async def upload(client: httpx2.AsyncClient, archive: bytes, **more: Any) -> htt
     return await client.post(API + more.pop("query", ""), files={"chart": ("demo.tgz", archive), **more})
 
 
-async def push(client: httpx2.AsyncClient, archive: bytes, tag: str = "", name: str = "") -> httpx2.Response:
-    """The answer to the last request of `helm push oci://HOST/library`."""
+async def push(
+    client: httpx2.AsyncClient, archive: bytes, tag: str = "", name: str = "", signed: bytes | None = None
+) -> httpx2.Response:
+    """The answer to the last request of `helm push oci://HOST/library`; `signed` is the provenance file."""
     read = rules.read_chart(archive, ArchiveLimits())
     repository = f"library/{name or read.metadata.name}"
-    for data in (read.config, archive):
-        await push_blob(client, data, repository)
-    body = rules.document(read, archive, None)
+    for data in (read.config, archive, signed):
+        if data is not None:
+            await push_blob(client, data, repository)
+    body = rules.document(read, archive, signed)
     where = f"/v2/{repository}/manifests"
     await client.put(f"{where}/{Digest.of(body)}", content=body)
     return await client.put(f"{where}/{tag or read.version.tag}", content=body)
@@ -256,6 +259,28 @@ async def test_provenance_comes_with_the_chart_or_after_it(client: httpx2.AsyncC
     details = (await client.get(f"{API}/demo/0.1.0")).json()
     assert details["security"]["signature"]["signed"] is True
     assert refused(await client.post("/api/chartrepo/library/prov", content=b"no"), 400)
+    assert "does not vouch" in refused(
+        await client.post("/api/chartrepo/library/prov", content=provenance(b"other")), 400
+    )
+
+
+async def test_provenance_that_is_pushed_is_checked_too(client: httpx2.AsyncClient) -> None:
+    archive, manifest = chart(), "/v2/library/demo/manifests/0.1.0"
+    for signed, said in (
+        (provenance(b"other"), "does not vouch for demo-0.1.0.tgz with sha256:"),
+        (provenance(archive, "demo-0.2.0.tgz"), "but for demo-0.2.0.tgz with sha256:"),
+        (b"no", "no PGP signed message"),
+        (b"x" * (rules.LARGEST_PROVENANCE + 1), f"{rules.LARGEST_PROVENANCE} are allowed"),
+    ):
+        answer = await push(client, archive, signed=signed)
+        [error] = answer.json()["errors"]
+        assert answer.status_code in {400, 413} and error["code"] == "MANIFEST_INVALID", error
+        assert said in error["message"]
+        assert (await client.get(manifest)).status_code == 404
+    never = rules.document(rules.read_chart(archive, ArchiveLimits()), archive, provenance(archive))
+    assert (await client.put(manifest, content=never)).json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+    assert (await push(client, archive, signed=provenance(archive))).status_code == 201
+    assert (await client.get("/chartrepo/library/charts/demo-0.1.0.tgz.prov")).content == provenance(archive)
 
 
 async def test_charts_are_listed_and_described(client: httpx2.AsyncClient) -> None:
