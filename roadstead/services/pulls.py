@@ -7,6 +7,8 @@ that clients do make one pull of several requests, whichever processes serve the
 - A client that asks for a tag by HEAD and then for the digest it was told has pulled the tag.
 - A client that gets an index and then members of it, within a minute, has pulled the index.
 
+Helm 4 gets what it pushes before it tags it, which is no pull (`services/images.pull`).
+
 Each pull is an event, up to ten alike (same client, same image) in a second; further ones are counted on the last.
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.clients.helm import Helm
 from tests.clients.interface import Login
 from tests.clients.layouts import make_image
 from tests.clients.skopeo import Skopeo
@@ -124,4 +125,22 @@ def test_a_pull_by_a_real_client_is_told_and_counted_once(
     images = {"RegistryId": place["RegistryId"], "NamespaceName": NAMESPACE, "RepositoryName": folder}
     _, shown = door.ask("DescribeImages", images)
     assert [(each["ImageVersion"], each["PullCount"]) for each in shown["ImageInfoList"]] == [("1.0", 3)]
+    door.ask("DeleteWebhookTrigger", {**place, "Id": made["Trigger"]["Id"]})
+
+
+def test_helm_tells_of_a_push_once_and_of_a_pull_once(
+    served: RoadsteadServer, receiver: Receiver, helm: Helm, owner: Login, private_place: str
+) -> None:
+    """Helm 4 gets what it has pushed by digest before it tags it; that is no download."""
+    door = RawDoor(sdk_of(served))
+    place = {"RegistryId": registry_of(served), "Namespace": NAMESPACE}
+    folder = repository_of(f"{private_place}/demo:1").partition("/")[2]
+    asked = trigger(receiver, f"charts-{helm.name}", folder, "uploadChart", "downloadChart")
+    code, made = door.ask("CreateWebhookTrigger", {**place, "Trigger": asked})
+    assert code == "", made
+    helm.login(owner)
+    helm.push(helm.package("demo", "0.1.0"), private_place)
+    helm.download(f"oci://{private_place}/demo", "0.1.0")
+    wait_until(lambda: len(receiver.told) >= 2, "the receiver hears of the pull")
+    assert [each["type"] for each in receiver.told] == ["uploadChart", "downloadChart"]
     door.ask("DeleteWebhookTrigger", {**place, "Id": made["Trigger"]["Id"]})

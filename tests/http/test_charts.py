@@ -227,6 +227,19 @@ async def test_requests_of_the_push_plugin_as_they_are_on_the_wire(client: httpx
     assert (await client.get("/chartrepo/library/charts/demo-0.3.0.tgz")).content == archive
 
 
+async def test_what_helm_4_gets_while_it_pushes_is_no_download(ctx: Context, client: httpx2.AsyncClient) -> None:
+    pushed = await push(client, chart())
+    manifest = f"/v2/library/demo/manifests/{pushed.headers['docker-content-digest']}"
+    for actions, downloads in (("pull,push", 0), ("pull", 1)):
+        scope = {"scope": f"repository:library/demo:{actions}", "service": "any"}
+        token = (await client.get("/service/token", params=scope)).json()["token"]
+        async with open_client(ctx) as helm:
+            got = await helm.get(manifest, headers={**HELM, "authorization": f"Bearer {token}"})
+            assert got.status_code == 200
+        kinds = [kind for kind, _, _ in await told(ctx)]
+        assert kinds == ["uploadChart", *["downloadChart"] * downloads]
+
+
 async def test_raw_upload(client: httpx2.AsyncClient) -> None:
     answer = await client.post(API, content=chart(), headers={"content-type": "application/x-www-form-urlencoded"})
     assert answer.status_code == 201

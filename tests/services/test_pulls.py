@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -46,9 +47,9 @@ async def ctx(
 
 
 @asynccontextmanager
-async def another(ctx: Context) -> AsyncIterator[Context]:
-    """Another process on the same data."""
-    async with open_test_context(ctx.settings.folder, ctx.clock, database=ctx.settings.database) as opened:
+async def another(ctx: Context, folder: Path | None = None) -> AsyncIterator[Context]:
+    """Another process on the same data; on another node when it has a folder of its own."""
+    async with open_test_context(folder or ctx.settings.folder, ctx.clock, database=ctx.settings.database) as opened:
         yield opened
 
 
@@ -149,6 +150,27 @@ async def test_what_another_process_was_asked_before_is_known(ctx: Context, cloc
         ("v1", str(digest)),
     ]
     assert await counts(ctx) == {"library/web": 2, "v1": 1, "many": 1}
+
+
+async def test_nodes_do_not_know_what_another_was_asked(ctx: Context, tmp_path: Path) -> None:
+    """A pull is counted once all the same, without its tag; an index and a member of it are two."""
+    if ctx.settings.database == "":
+        pytest.skip("nodes share a database")
+    owner = await owner_asker(ctx)
+    digest = await push_image(ctx, owner, str(NAME), "v1")
+    whole, members = await push_index(ctx, owner, "many")
+    (tmp_path / "node").mkdir()
+    shutil.copy(ctx.settings.folder / "secret.key", tmp_path / "node")
+    async with another(ctx, tmp_path / "node") as node:
+        its_owner = await asker(node, owner_login(ctx))
+        await images.head(node, its_owner, NAME, "v1", "")
+        await pull(ctx, owner, str(digest))
+        await pull(node, its_owner, "many")
+        await pull(ctx, owner, str(members[0]))
+        await told(node)
+    assert sorted((each["tag"], each["digest"]) for each in await told(ctx)) == sorted(
+        [("", str(digest)), ("", str(members[0])), ("many", str(whole))]
+    )
 
 
 async def test_an_index_and_its_members_are_one_pull(ctx: Context, clock: FakeClock) -> None:
