@@ -7,7 +7,7 @@ bounded number of them, so a search for something rare may meet pages that hold 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -20,22 +20,20 @@ from roadstead.metadata import audit, instances
 from roadstead.metadata.audit import AuditEntry, Search
 from roadstead.services.context import Context
 from roadstead.services.doers import DoneBy, named
-from roadstead.services.operations import Call, Wire, operation, page_size
+from roadstead.services.fields import EndTime, StartTime, moment
+from roadstead.services.operations import Call, NextAnswer, NextRequest, Wire, operation, page_size
 
 _STEP = 500
 _EXPLAINED = 100
 _BEGINNING = "A `*` at its end: all that begins so."
 
-Seconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]
-Moment = Annotated[Seconds | None, Meta(description="Unix time in seconds.")]
 
-
-class LookUpEvents(Wire, frozen=True, kw_only=True):
+class LookUpEvents(NextRequest, frozen=True, kw_only=True):
     """What is looked for in the audit; whatever is left out may be anything."""
 
     registry_id: Annotated[str | None, Meta(description="Only entries of that instance.")] = None
-    start_time: Moment = None
-    end_time: Annotated[Seconds | None, Meta(description="Unix time in seconds, not included.")] = None
+    start_time: StartTime = None
+    end_time: EndTime = None
     user: Annotated[str, Meta(description="Number of the account.")] = ""
     action: Annotated[str, Meta(description=f"For example `tcr:CreateNamespace`. {_BEGINNING}")] = ""
     resource: Annotated[str, Meta(description=f"For example `repository/tcr-ab12cd34/prod/*`. {_BEGINNING}")] = ""
@@ -43,25 +41,26 @@ class LookUpEvents(Wire, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(description="Entries of that request.")] = ""
     door: Annotated[str, Meta(description="`registry`, `token`, `actions`, `api`, `command` or `worker`.")] = ""
     address: Annotated[str, Meta(description=f"Where requests came from. {_BEGINNING}")] = ""
-    limit: Annotated[int | None, Meta(description="Most entries of the page; more than the server gives is cut.")] = (
-        None
-    )
-    last: Annotated[str, Meta(description="`Last` of the page before; empty for the newest.")] = ""
 
 
-class AuditedEvent(DoneBy, frozen=True, kw_only=True):
-    """One entry of the audit. Texts of JSON are empty where there is nothing to tell."""
+class _Attempt(DoneBy, frozen=True, kw_only=True):
+    """Who has done or tried what, when and from where."""
 
-    id: Annotated[int, Meta(description="Id of the entry.")]
     time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
     address: Annotated[str, Meta(description="Where the request came from.")]
     door: Annotated[
         str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
     ]
-    request_id: Annotated[str, Meta(description="Id of the request.")]
     registry_id: Annotated[str, Meta(description="Id of the instance; empty when none was meant.")]
     action: Annotated[str, Meta(description="What was done or asked for.")]
     resource: Annotated[str, Meta(description="To what.")]
+
+
+class AuditedEvent(_Attempt, frozen=True, kw_only=True):
+    """One entry of the audit. Texts of JSON are empty where there is nothing to tell."""
+
+    id: Annotated[int, Meta(description="Id of the entry.")]
+    request_id: Annotated[str, Meta(description="Id of the request.")]
     outcome: Annotated[str, Meta(description="`done` or `refused`.")]
     data: Annotated[str, Meta(description="The request, as JSON.")]
     before: Annotated[str, Meta(description="What stood before a change, as JSON.")]
@@ -69,13 +68,10 @@ class AuditedEvent(DoneBy, frozen=True, kw_only=True):
     decision: Annotated[str, Meta(description="How the gates decided, as JSON.")]
 
 
-class AuditPage(Wire, frozen=True, kw_only=True):
+class AuditPage(NextAnswer, frozen=True, kw_only=True):
     """A page of the audit, newest first; `Last` asks for the next one, and is empty when all has been looked at."""
 
     events: Annotated[list[AuditedEvent], Meta(description="Entries of the audit.")]
-    last: Annotated[str, Meta(description="What the next page is asked with; empty when all has been looked at.")] = (
-        ""
-    )
 
 
 class ExplainRequest(Wire, frozen=True, kw_only=True):
@@ -84,18 +80,10 @@ class ExplainRequest(Wire, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(description="Id of the request.")]
 
 
-class Refusal(DoneBy, frozen=True, kw_only=True):
+class Refusal(_Attempt, frozen=True, kw_only=True):
     """Why an attempt was refused, and what would let it pass."""
 
-    time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
-    address: Annotated[str, Meta(description="Where the request came from.")]
-    door: Annotated[
-        str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
-    ]
-    registry_id: Annotated[str, Meta(description="Id of the instance; empty when none was meant.")]
     gate: Annotated[str, Meta(description="`credential`, `network`, `policy` or `limit`.")]
-    action: Annotated[str, Meta(description="What was done or asked for.")]
-    resource: Annotated[str, Meta(description="To what.")]
     reason: Annotated[str, Meta(description="Why the gate said no.")]
     policy: Annotated[str, Meta(description="The policy that decided; empty when none did.")]
     statement: Annotated[int | None, Meta(description="The deciding statement's place in it, from 0.")]
@@ -131,8 +119,8 @@ async def look_up_events(call: Call, request: LookUpEvents) -> AuditPage:
     found = await audit.search(
         call.tx,
         Search(
-            since=_moment(request.start_time),
-            until=_moment(request.end_time),
+            since=moment(request.start_time),
+            until=moment(request.end_time),
             instance_id=None if call.instance is None else call.instance.id,
             operator=request.user,
             action=request.action,
@@ -166,10 +154,6 @@ async def explain_request(call: Call, request: ExplainRequest) -> Explanation:
         refusals=await named(call.tx, [_refusal(entry, names) for entry in refused]),
         events=await named(call.tx, [_event(number, entry, names) for number, entry in found.entries]),
     )
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _place(last: str) -> int:

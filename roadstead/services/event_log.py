@@ -25,7 +25,7 @@ from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
 from roadstead.services.doers import DoneBy, named
 from roadstead.services.fields import RegistryId
-from roadstead.services.operations import Call, Wire, operation, page_size
+from roadstead.services.operations import Call, NextAnswer, NextRequest, Wire, operation, page_size
 from roadstead.services.policies import reach_of
 
 ACTION = "tcr:DescribeEvents"
@@ -36,7 +36,7 @@ _STEP = 500
 _RECHECK_SECONDS = 5.0
 
 
-class DescribeEvents(Wire, frozen=True, kw_only=True):
+class DescribeEvents(NextRequest, frozen=True, kw_only=True):
     """Which events of an instance; whatever is left out may be anything."""
 
     registry_id: RegistryId
@@ -46,10 +46,6 @@ class DescribeEvents(Wire, frozen=True, kw_only=True):
         default_factory=list
     )
     order: Annotated[Literal["newest", "oldest"], Meta(description="Which come first.")] = "newest"
-    limit: Annotated[int | None, Meta(description="Most entries of the page; more than the server gives is cut.")] = (
-        None
-    )
-    last: Annotated[str, Meta(description="`Last` of the page before; empty for the first one.")] = ""
 
 
 class LoggedEvent(DoneBy, frozen=True, kw_only=True):
@@ -65,13 +61,10 @@ class LoggedEvent(DoneBy, frozen=True, kw_only=True):
     data: Annotated[str, Meta(description="All that the event says, as JSON.")]
 
 
-class EventPage(Wire, frozen=True, kw_only=True):
+class EventPage(NextAnswer, frozen=True, kw_only=True):
     """A page of the event log; `Last` asks for the next one, and is empty when all has been looked at."""
 
     events: Annotated[list[LoggedEvent], Meta(description="The events.")]
-    last: Annotated[str, Meta(description="What the next page is asked with; empty when all has been looked at.")] = (
-        ""
-    )
 
 
 class _Data(msgspec.Struct, frozen=True):

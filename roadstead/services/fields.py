@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -66,6 +66,9 @@ CreatedAt = Annotated[datetime, Meta(description="When it was created.")]
 UpdatedAt = Annotated[datetime, Meta(description="When it was last changed.")]
 PullCount = Annotated[int, Meta(description="How often it was pulled.")]
 LastPullTime = Annotated[datetime | None, Meta(description="When it was last pulled; null when it never was.")]
+_Seconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]
+StartTime = Annotated[_Seconds | None, Meta(description="Unix time in seconds.")]
+EndTime = Annotated[_Seconds | None, Meta(description="Unix time in seconds, not included.")]
 TargetUin = Annotated[int, Meta(description="Number of the account; left out: the caller's own.", ge=1)]
 UserName = Annotated[
     str,
@@ -151,6 +154,11 @@ NewLabels = Annotated[
     TagSpecification | None, Meta(description="The labels that it shall carry instead of those that it has.")
 ]
 Filters = Annotated[list[Filter], Meta(description="Conditions that all must hold.")]
+
+
+def moment(seconds: int | None) -> datetime | None:
+    """The time that a request names in Unix seconds; None when it names none."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def filter_values(filters: Sequence[Filter], known: Collection[str]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from roadstead.errors import InvalidInput, NotFound
 from roadstead.jobs import backlog, queue
 from roadstead.services.event_log import place
-from roadstead.services.operations import Call, Wire, operation, page_size
+from roadstead.services.operations import Call, NextAnswer, NextRequest, Wire, operation, page_size
 
 _AT_ONCE = 1000
 _RESOURCE = "instance/*"
@@ -44,14 +44,10 @@ class JobOverview(Wire, frozen=True, kw_only=True):
     queues: Annotated[list[QueueInfo], Meta(description="The queues, by name.")]
 
 
-class DescribeFailedJobs(Wire, frozen=True, kw_only=True):
+class DescribeFailedJobs(NextRequest, frozen=True, kw_only=True):
     """Which page of the jobs that are given up."""
 
     queue: Annotated[str, Meta(description="Only of this queue.")] = ""
-    limit: Annotated[int | None, Meta(description="Most entries of the page; more than the server gives is cut.")] = (
-        None
-    )
-    last: Annotated[str, Meta(description="`Last` of the page before; empty for the first one.")] = ""
 
 
 class FailedJobInfo(Wire, frozen=True, kw_only=True):
@@ -67,11 +63,10 @@ class FailedJobInfo(Wire, frozen=True, kw_only=True):
     error: Annotated[str, Meta(description="What the last attempt met.")]
 
 
-class FailedJobPage(Wire, frozen=True, kw_only=True):
+class FailedJobPage(NextAnswer, frozen=True, kw_only=True):
     """A page of the jobs that are given up, the oldest first."""
 
     jobs: Annotated[list[FailedJobInfo], Meta(description="The jobs.")]
-    last: Annotated[str, Meta(description="What the next page is asked with; empty when there is none.")] = ""
 
 
 class RunJobAgain(Wire, frozen=True, kw_only=True):

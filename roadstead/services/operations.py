@@ -45,13 +45,26 @@ class Done(Wire, frozen=True, kw_only=True):
     """The operation has done what it says; there is nothing more to tell."""
 
 
-class PageRequest(Wire, frozen=True, kw_only=True):
-    """Which page of a list."""
+class NextRequest(Wire, frozen=True, kw_only=True):
+    """Which page of a list that is read from page to page."""
 
     limit: Annotated[int | None, Meta(description="Most entries of the page; more than the server gives is cut.")] = (
         None
     )
     last: Annotated[str, Meta(description="`Last` of the page before; empty for the first one.")] = ""
+
+
+class NextAnswer(Wire, frozen=True, kw_only=True):
+    """A page of a list that is read from page to page; it may hold little or nothing before the last one."""
+
+    last: Annotated[str, Meta(description="What the next page is asked with; empty when all has been looked at.")] = (
+        ""
+    )
+
+
+class PageRequest(NextRequest, frozen=True, kw_only=True):
+    """Which page of a list."""
+
     offset: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(description="Entries to skip instead of Last; slower the deeper it goes."),

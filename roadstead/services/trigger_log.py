@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, cast
 
 from msgspec import Meta
@@ -17,7 +17,7 @@ from roadstead.metadata.deliveries import Attempt, Delivery
 from roadstead.metadata.delivery_log import Failed, Wanted
 from roadstead.services.context import Context
 from roadstead.services.deliveries import ReceiverJob, deliver, receivers_of, secret_of
-from roadstead.services.fields import RegistryId
+from roadstead.services.fields import EndTime, RegistryId, StartTime, moment
 from roadstead.services.operations import Call, PageAnswer, PageRequest, Preparation, Wire, operation
 from roadstead.services.receivers import Message, post
 from roadstead.services.triggering import host, operator_fields
@@ -42,7 +42,6 @@ State = Annotated[
     Meta(description="`pending`, `running`, `finished`, `error` or `stopped`."),
 ]
 LogId = Annotated[int, Meta(description="Number of the delivery, as the log has it.", ge=1)]
-Moment = Annotated[Annotated[int, Meta(ge=0, le=253_402_300_799)] | None, Meta(description="Unix time in seconds.")]
 
 
 class DescribeWebhookTriggerLog(PageRequest, frozen=True, kw_only=True):
@@ -120,17 +119,22 @@ class DescribeDeliveryAttempts(PageRequest, frozen=True, kw_only=True):
     log_id: LogId
 
 
-class DeliveryAttempt(Wire, frozen=True, kw_only=True):
-    """One request to the receiver, and what came back."""
+class Asked(Wire, frozen=True, kw_only=True):
+    """One request to a receiver, and what came back."""
 
-    number: Annotated[int, Meta(description="Which attempt, from 1.")]
-    time: Annotated[datetime, Meta(description="When it began.")]
     milliseconds: Annotated[int, Meta(description="How long it took.")]
     request: Annotated[str, Meta(description="Address and headers; values that the trigger holds are not shown.")]
     status: Annotated[int | None, Meta(description="Status of the answer; null when there was none.")]
     answer: Annotated[str, Meta(description="Headers of the answer.")]
     answer_body: Annotated[str, Meta(description="How the answer's body begins.")]
     error: Annotated[str, Meta(description="Why there was no answer.")]
+
+
+class DeliveryAttempt(Asked, frozen=True, kw_only=True):
+    """One attempt to deliver: the request to the receiver, and what came back."""
+
+    number: Annotated[int, Meta(description="Which attempt, from 1.")]
+    time: Annotated[datetime, Meta(description="When it began.")]
 
 
 class DeliveryAttempts(PageAnswer, frozen=True, kw_only=True):
@@ -180,8 +184,8 @@ class SendAgain(Wire, frozen=True, kw_only=True):
     namespace: TriggerNamespace
     id: TriggerId
     log_id: Annotated[LogId | None, Meta(description="Only this delivery, whatever became of it.")] = None
-    start_time: Moment = None
-    end_time: Annotated[Moment, Meta(description="Unix time in seconds, not included.")] = None
+    start_time: StartTime = None
+    end_time: EndTime = None
 
 
 class SentAgain(Wire, frozen=True, kw_only=True):
@@ -208,16 +212,12 @@ async def send_again(call: Call, request: SendAgain) -> SentAgain:
             raise Conflict(f"trigger {trigger.name!r} has no target {found.target} any more")
         await _enter_again(call, found)
         return SentAgain(count=1, more=False)
-    failed = Failed(trigger.id, trigger.target_count, _moment(request.start_time), _moment(request.end_time))
+    failed = Failed(trigger.id, trigger.target_count, moment(request.start_time), moment(request.end_time))
     rows = await delivery_log.failed(call.tx, failed, _AT_ONCE)
     for row in rows:
         await _enter_again(call, row)
     skipped = await delivery_log.failed_elsewhere(call.tx, failed)
     return SentAgain(count=len(rows), skipped=skipped, more=len(rows) == _AT_ONCE)
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 async def _enter_again(call: Call, row: Delivery) -> None:
@@ -239,17 +239,11 @@ class TestWebhookTrigger(Wire, frozen=True, kw_only=True):
     secret: SigningSecret = ""
 
 
-class TestedTarget(Wire, frozen=True, kw_only=True):
+class TestedTarget(Asked, frozen=True, kw_only=True):
     """What came of posting a sample to one target."""
 
     address: Annotated[str, Meta(description="URL that was posted to.")]
     accepted: Annotated[bool, Meta(description="Whether the receiver has answered with success (2xx).")]
-    status: Annotated[int | None, Meta(description="Status of the answer; null when there was none.")]
-    milliseconds: Annotated[int, Meta(description="How long it took.")]
-    request: Annotated[str, Meta(description="Address and headers that were sent.")]
-    answer: Annotated[str, Meta(description="Headers of the answer.")]
-    answer_body: Annotated[str, Meta(description="How the answer's body begins.")]
-    error: Annotated[str, Meta(description="Why there was no answer.")]
 
 
 class TestedWebhookTrigger(Wire, frozen=True, kw_only=True):
