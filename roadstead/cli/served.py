@@ -1,7 +1,7 @@
-"""Where the registry of a data folder was last served, which commands must know to tell addresses of it.
+"""How the registry of a data folder was last served, which commands in processes of their own must know.
 
-`roadstead serve --listen` says it to nobody else; a trigger's payload or an install command that a command in a
-process of its own makes would name the usual port.
+What `roadstead serve` was told by options and variables, it was told alone. A trigger's payload or an install command
+that a command makes would name the usual port, and a receiver that the server may call would be refused a test.
 """
 
 from __future__ import annotations
@@ -9,27 +9,38 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from roadstead.config import Settings
 from roadstead.errors import InvalidInput
 
-_FILE = "listens"
+_FILE = "served.json"
+
+
+class _Served(msgspec.Struct, frozen=True):
+    listen: str
+    allow: tuple[str, ...]
 
 
 def note(settings: Settings, port: int) -> None:
-    """Commands over the data folder will know that its registry is served here."""
+    """Commands over the data folder will know that its registry is served here, and whom it may call."""
     host = settings.listen.rpartition(":")[0]
     written = settings.folder / f"{_FILE}.new"
-    written.write_text(f"{host}:{port}\n")
+    written.write_bytes(msgspec.json.encode(_Served(f"{host}:{port}", settings.outbound.allow)))
     written.replace(settings.folder / _FILE)
 
 
 def known(settings: Settings) -> Settings:
-    """The settings with the address at which the registry was last served, where the data folder tells it."""
+    """The settings with the address at which the registry was last served, where the data folder tells it.
+
+    A command that is not told itself whom it may call, may call whom the server may.
+    """
     file: Path = settings.folder / _FILE
-    with suppress(OSError):
-        return replace(settings, listen=file.read_text().strip())
+    with suppress(OSError, msgspec.MsgspecError):
+        served = msgspec.json.decode(file.read_bytes(), type=_Served)
+        outbound = replace(settings.outbound, allow=settings.outbound.allow or served.allow)
+        return replace(settings, listen=served.listen, outbound=outbound)
     return settings
 
 

@@ -244,7 +244,7 @@ def send_again(
 
     async def body(s: Session) -> tuple[int, int]:
         found = await _found(s, namespace, trigger)
-        asked: dict[str, Any] = {"namespace": namespace, "id": found.id, **span}
+        asked: dict[str, Any] = {"namespace": found.namespace_name, "id": found.id, **span}
         total, more, skipped = 0, True, 0
         while more:
             answer = await s.call(trigger_log.send_again, **asked, log_id=delivery or None)

@@ -1,4 +1,4 @@
-"""Commands know where the registry of their data folder is served."""
+"""Commands know how the registry of their data folder is served."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roadstead.cli.served import known, note
-from roadstead.config import Settings
+from roadstead.config import Outbound, Settings
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,19 @@ def test_a_command_knows_the_port_that_was_served(
 ) -> None:
     note(Settings(data=str(tmp_path), listen=listen), port)
     assert known(Settings(data=str(tmp_path))).address == address
+
+
+def test_a_command_may_call_whom_the_server_may_unless_it_is_told_itself(tmp_path: Path) -> None:
+    note(Settings(data=str(tmp_path), outbound=Outbound(allow=("10.0.0.0/8",))), 5000)
+    assert known(Settings(data=str(tmp_path))).outbound.allow == ("10.0.0.0/8",)
+    told = Settings(data=str(tmp_path), outbound=Outbound(allow=("127.0.0.1",)))
+    assert known(told).outbound.allow == ("127.0.0.1",)
+
+
+def test_what_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "served.json").write_bytes(b"{")
+    settings = Settings(data=str(tmp_path))
+    assert known(settings) == settings
 
 
 def test_without_a_first_start_the_settings_hold(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_triggers(invoke: Invoke, folder: Path) -> None:
     assert tested["Status"] is None
     fails(invoke("trigger", "show", "nothing", *mine), "no trigger 'nothing'")
     assert parsed(invoke("trigger", "show", "other", *here))["NamespaceName"] == "library"
+    assert ok(invoke("trigger", "send-again", "other", "--since", "24h", *here)) == "0 sent again.\n"
     invoke("namespace", "create", "shop", *here)
     ok(invoke("trigger", "create", "other", "--url", URL, "--namespace", "shop", *here))
     fails(invoke("trigger", "show", "other", *here), "in library, shop; name the namespace")

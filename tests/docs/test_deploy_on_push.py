@@ -33,7 +33,7 @@ async def test_the_receiver_of_the_guide_runs_its_command_for_what_is_genuine(tm
     (tmp_path / "receiver.py").write_text(program)
     port, deployed = free_port(), tmp_path / "deployed"
     note = f"import sys; open({str(deployed)!r}, 'a').write(sys.argv[1] + '\\n')"
-    command = [sys.executable, "receiver.py", str(port), sys.executable, "-c", note]
+    command = [sys.executable, "receiver.py", str(port), "library/web", sys.executable, "-c", note, "web=IMAGE"]
     environment = {**os.environ, "DEPLOY_SECRET": "s3cret"}
     process = Process(command, log=tmp_path / "log", environment=environment, folder=tmp_path)
     try:
@@ -57,9 +57,6 @@ async def test_the_receiver_of_the_guide_runs_its_command_for_what_is_genuine(tm
         while not deployed.exists() or "release-1" not in deployed.read_text():
             assert time.monotonic() < end, "the command was not run"
             await asyncio.sleep(0.02)
-        assert deployed.read_text().split() == [
-            "default.localhost:5000/library/sample:sample",
-            "default.localhost:5000/library/web:release-1",
-        ]
+        assert deployed.read_text().split() == ["web=default.localhost:5000/library/web:release-1"]
     finally:
         process.kill()
