@@ -133,7 +133,8 @@ class Outbound:
             async with self._client.stream(method, url, headers=headers, content=content or None) as response:
                 body = await self._read(response, url, limits)
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
-            reason = str(error) or type(error).__name__
+            cut = isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
+            reason = str(error) or ("the connection was closed before an answer" if cut else type(error).__name__)
             raise OutboundFailed(f"{place(url)} could not be asked: {reason[:200]}") from error
         return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
 

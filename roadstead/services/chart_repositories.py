@@ -33,7 +33,7 @@ from roadstead.services.chart_indexes import Document
 from roadstead.services.context import Context
 from roadstead.services.events import record
 from roadstead.services.policies import chart_reaches, permit_chart, refusal
-from roadstead.services.pulls import Pulled
+from roadstead.services.pulls import Pulled, client_of
 from roadstead.services.repositories import admit_push
 
 _ARCHIVE, _PROVENANCE = ".tgz", ".tgz.prov"
@@ -120,11 +120,10 @@ async def download(ctx: Context, asker: Asker, folder: Folder, file: str, *, cou
         stored = await artifacts.manifest_by_id(tx, found[1].manifest_id)
         tagged = await artifacts.tag_target(tx, found[1].repository_id, found[1].tag)
     if counted and file == archive and stored is not None:
-        client = asker.presented.uin, asker.presented.credential_id, asker.origin.address
         # The tag may be an image's, whose pull this is not.
         tag = found[1].tag if tagged is not None and tagged[0] == stored.id else ""
         pulled = Pulled(admitted.place, admitted.caller, admitted.facts.repository_id, name, stored, tag)
-        ctx.pulls.note(client, pulled, ctx.clock())
+        ctx.pulls.note(client_of(asker), pulled, ctx.clock())
     return Download(BlobContent(ctx, admitted.instance.row.region, admitted.found), found[1])
 
 

@@ -29,8 +29,7 @@ from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.blob_contents import BlobContent
 from roadstead.services.context import Context
 from roadstead.services.events import Event, ImageDeleted, ImagePushed, note, record
-from roadstead.services.expected_pulls import Client
-from roadstead.services.pulls import Pulled
+from roadstead.services.pulls import Given, client_of, count
 from roadstead.services.repositories import admit_push, open_for_push
 
 _CONFIG_TYPES = {
@@ -103,32 +102,8 @@ async def pull(
     admitted, stored, body = await _get(ctx, asker, name, reference, accept, client)
     if condition and matches(condition, stored.digest):
         return stored, None
-    if admitted.facts.repository_id is not None and not _pushes(asker, name, reference, client):
-        tag = "" if ":" in reference else reference
-        repository_id, now = admitted.facts.repository_id, ctx.clock()
-        whose = _client(asker)
-        if not (tag and ctx.pulls.again(whose, stored.id, tag, now)):
-            ctx.pulls.note(whose, Pulled(admitted.place, admitted.caller, repository_id, name, stored, tag), now)
-        if stored.media_type in documents.INDEX_TYPES:
-            ctx.pulls.expect_members(whose, repository_id, documents.member_digests(body), now)
+    count(ctx, asker, admitted, name, Given(reference, stored, body), helm=client.startswith(_HELM))
     return stored, body
-
-
-def _pushes(asker: Asker, name: RepositoryName, reference: str, client: str) -> bool:
-    """Whether helm 4 asks for what it has just pushed by digest, to push the same by tag: that is no pull.
-
-    Its token for a push tells that from a pull, for which helm gets one that lets it pull only.
-    """
-    return (
-        client.startswith(_HELM)
-        and ":" in reference
-        and any(scope.allows("repository", str(name), "push") for scope in asker.presented.scopes or ())
-    )
-
-
-def _client(asker: Asker) -> Client:
-    """Whose requests belong together."""
-    return asker.presented.uin, asker.presented.credential_id, asker.origin.address
 
 
 async def head(
@@ -139,7 +114,7 @@ async def head(
     if _wants_member(stored, reference, accept):
         stored, _ = await get(ctx, asker, name, reference, accept)
     if ":" not in reference and admitted.facts.repository_id is not None:
-        ctx.pulls.expect_tag(_client(asker), admitted.facts.repository_id, stored.digest, reference, ctx.clock())
+        ctx.pulls.expect_tag(client_of(asker), admitted.facts.repository_id, stored.digest, reference, ctx.clock())
     return stored
 
 

@@ -1,13 +1,15 @@
 """Pulls: counted in memory while clients are served, written in batches beside them.
 
 A pull is a GET of a manifest that is answered with its bytes. What of it waits here is written once a second in one
-transaction per batch, events and counts together; a killed process loses at most its last second. Two things
+transaction per batch, events and counts together; a killed process loses at most its last second. Three things
 that clients do make one pull of several requests, whichever processes serve them (`services/expected_pulls.py`):
 
 - A client that asks for a tag by HEAD and then for the digest it was told has pulled the tag.
 - A client that gets an index and then members of it, within a minute, has pulled the index.
 
-Helm 4 gets what it pushes before it tags it, which is no pull (`services/images.pull`).
+- Helm with `--verify` asks for a signed chart twice, for the archive and for its provenance file.
+
+Helm 4 gets what it pushes before it tags it, which is no pull.
 
 Each pull is an event, up to ten alike (same client, same image) in a second; further ones are counted on the last.
 """
@@ -23,7 +25,8 @@ from typing import NamedTuple
 
 import structlog
 
-from roadstead.domain.charts import CONFIG_TYPE
+from roadstead.domain import manifest as documents
+from roadstead.domain.charts import CONFIG_TYPE, PROVENANCE_TYPE
 from roadstead.domain.identity import Caller
 from roadstead.domain.reference import RepositoryName
 from roadstead.domain.versions import of_tag
@@ -31,6 +34,7 @@ from roadstead.metadata import charts, pulls
 from roadstead.metadata.access import StoredManifest
 from roadstead.metadata.database import Tx
 from roadstead.metadata.pulls import Counted
+from roadstead.services.access import Admitted, Asker
 from roadstead.services.context import Context
 from roadstead.services.events import ChartDownloaded, Event, Happened, ImagePulled, Place, record_all
 from roadstead.services.expected_pulls import Client, ExpectedPulls
@@ -44,6 +48,7 @@ _WAITING = 20_000
 _MEMBERS = 100
 _BATCH = 500
 _EXPECTED_TIME = timedelta(minutes=1)
+_AGAIN_TIME = timedelta(seconds=5)
 _LAST_TRIES = 20
 _LAST_PAUSE = 0.05
 
@@ -130,6 +135,13 @@ class Pulls:
         for digest in islice(digests, _MEMBERS):
             self._expected.add(client, repository_id, digest, None, now + _EXPECTED_TIME)
 
+    def expect_again(self, client: Client, repository_id: int, digest: str, now: datetime) -> bool:
+        """Whether this is the second half of a pull; if not, it is the first, and the second may come soon."""
+        half = f"{digest} again"
+        second = self._expected.find(client, repository_id, half, now) is None
+        self._expected.add(client, repository_id, half, None, now if second else now + _AGAIN_TIME)
+        return second
+
     def note(self, client: Client, pulled: Pulled, now: datetime) -> None:
         """The pull will be written within a second, unless it is part of one that was noted before."""
         tag = pulled.tag or self._expected.find(client, pulled.repository_id, pulled.stored.digest, now)
@@ -212,3 +224,46 @@ def _version(alike: _Alike, versions: Mapping[int, str]) -> str:
     known = versions.get(alike.pulled.stored.id, "")
     meant = None if known or not alike.tag else of_tag(alike.tag)
     return known if meant is None else meant.text
+
+
+class Given(NamedTuple):
+    """A manifest that a client was given, and what it had asked for."""
+
+    reference: str
+    stored: StoredManifest
+    body: bytes
+
+
+def client_of(asker: Asker) -> Client:
+    """Whose requests belong together."""
+    return asker.presented.uin, asker.presented.credential_id, asker.origin.address
+
+
+def count(
+    ctx: Context, asker: Asker, admitted: Admitted, name: RepositoryName, given: Given, *, helm: bool = False
+) -> None:
+    """The pull is noted, unless it is part of another or of a push. `helm`: the client calls itself so."""
+    repository_id = admitted.facts.repository_id
+    if repository_id is None:
+        return
+    stored, client, now = given.stored, client_of(asker), ctx.clock()
+    tag = "" if ":" in given.reference else given.reference
+    if helm and stored.artifact_type == CONFIG_TYPE:
+        if not tag and _pushes(asker, name):
+            return
+        signed = PROVENANCE_TYPE.encode() in given.body
+        if signed and ctx.pulls.expect_again(client, repository_id, stored.digest, now):
+            return
+    if tag and ctx.pulls.again(client, stored.id, tag, now):
+        return
+    ctx.pulls.note(client, Pulled(admitted.place, admitted.caller, repository_id, name, stored, tag), now)
+    if stored.media_type in documents.INDEX_TYPES:
+        ctx.pulls.expect_members(client, repository_id, documents.member_digests(given.body), now)
+
+
+def _pushes(asker: Asker, name: RepositoryName) -> bool:
+    """Whether helm 4 asks for what it has just pushed by digest, to push the same by tag.
+
+    Its token for a push tells that from a pull, for which helm gets one that lets it pull only.
+    """
+    return any(scope.allows("repository", str(name), "push") for scope in asker.presented.scopes or ())

@@ -24,6 +24,7 @@ from tests.factories.asgi import open_client
 from tests.factories.charts import chart, pack
 from tests.factories.policies import allow, deny, give
 from tests.http.pushing import push_blob, push_image
+from tests.jobs.bench import FakeClock
 
 INDEX = "/chartrepo/library/index.yaml"
 API = "/api/chartrepo/library/charts"
@@ -238,6 +239,26 @@ async def test_what_helm_4_gets_while_it_pushes_is_no_download(ctx: Context, cli
             assert got.status_code == 200
         kinds = [kind for kind, _, _ in await told(ctx)]
         assert kinds == ["uploadChart", *["downloadChart"] * downloads]
+
+
+async def test_the_two_halves_of_a_pull_that_verifies_are_one_download(
+    ctx: Context, client: httpx2.AsyncClient, clock: FakeClock
+) -> None:
+    archives = chart(), chart(version="0.2.0")
+    pushed = await push(client, archives[0], signed=provenance(archives[0])), await push(client, archives[1])
+    paths = [f"/v2/library/demo/manifests/{answer.headers['docker-content-digest']}" for answer in pushed]
+    by_tag = "/v2/library/demo/manifests/0.1.0"
+    for path, seconds, downloads in ((paths[0], 1, 2), (by_tag, 0, 2), (paths[0], 6, 3), (paths[1], 1, 3)):
+        clock.turn(seconds=6)
+        before = len(await told(ctx))
+        for _ in range(3):
+            await client.get(path, headers=HELM)
+            clock.turn(seconds=seconds)
+        assert len(await told(ctx)) - before == downloads
+    before = len(await told(ctx))
+    for _ in range(2):
+        await client.get(paths[0])
+    assert len(await told(ctx)) - before == 2
 
 
 async def test_raw_upload(client: httpx2.AsyncClient) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -67,11 +69,17 @@ async def talks_nonsense(asked: Asked, writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-@pytest.mark.parametrize("handler", [hangs, drips, closes_early, says_nothing, talks_nonsense])
+async def resets(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("handler", [hangs, drips, closes_early, says_nothing, talks_nonsense, resets])
 async def test_receivers_that_give_no_whole_answer_are_silent(ctx: Context, there: Web, handler: Any) -> None:
     outcome = await sent(ctx, there, handler)
     assert (outcome.accepted, outcome.silent, outcome.status) == (False, True, None)
     assert outcome.error and "hush" not in outcome.error + outcome.request
+    assert " " in outcome.error.partition("could not be asked: ")[2] or "has not answered" in outcome.error
 
 
 async def test_a_redirect_is_not_followed(ctx: Context, there: Web) -> None:
