@@ -9,7 +9,7 @@ no delivery is left in a lane that nobody looks at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -140,6 +140,21 @@ async def take_lane(
     if lane is not None:
         await tx.run(sa.update(trigger_lanes).where(*mine, c.lane == lane).values(holder=holder, next_at=until))
     return lane
+
+
+async def hurry(tx: Tx, trigger_id: int, place: int, now: datetime, most: int) -> bool:
+    """The receiver is not paused, and up to `most` of its lanes that wait for another attempt are due now.
+
+    Whether it has lanes at all.
+    """
+    known = await target(tx, trigger_id, place)
+    if known is not None and known.paused_until is not None:
+        await set_target(tx, trigger_id, place, replace(known, paused_until=None))
+    c = trigger_lanes.c
+    mine = (c.trigger_id == trigger_id, c.target == place)
+    later = sa.select(c.lane).where(*mine, c.holder.is_(None), c.next_at > now).order_by(c.next_at).limit(most)
+    await tx.run(sa.update(trigger_lanes).where(*mine, c.lane.in_(later)).values(next_at=now))
+    return await tx.scalar(sa.select(c.lane).where(*mine).limit(1)) is not None
 
 
 async def hold(tx: Tx, trigger_id: int, place: int, lane: str, holder: str) -> bool:

@@ -16,6 +16,7 @@ A lane stands if and only if something waits in it, and as long as one stands a 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -91,6 +92,13 @@ async def forget_deliveries(ctx: Context, arguments: NoArguments) -> None:
     while removed:
         async with ctx.database.write(durable=False) as tx:
             removed = await delivery_log.forget(tx, before, _STEP) + await delivery_log.forget_gone(tx, _STEP)
+
+
+async def hurry(ctx: Context, tx: Tx, trigger_id: int, targets: Iterable[int], now: datetime) -> None:
+    """What waits for these receivers of the trigger is tried now, or stopped when they are not called any more."""
+    for place in targets:
+        if await deliveries.hurry(tx, trigger_id, place, now, _STEP):
+            await ctx.jobs.enqueue(tx, deliver, ReceiverJob(trigger_id, place), now=now)
 
 
 def pause(ctx: Context, attempts: int) -> timedelta:

@@ -16,7 +16,7 @@ from roadstead.metadata import deliveries, delivery_log, namespaces
 from roadstead.metadata.deliveries import Attempt, Delivery
 from roadstead.metadata.delivery_log import Failed, Wanted
 from roadstead.services.context import Context
-from roadstead.services.deliveries import ReceiverJob, deliver, receivers_of, secret_of
+from roadstead.services.deliveries import ReceiverJob, deliver, hurry, receivers_of, secret_of
 from roadstead.services.fields import EndTime, RegistryId, StartTime, moment
 from roadstead.services.operations import Call, PageAnswer, PageRequest, Preparation, Wire, operation
 from roadstead.services.receivers import Message, post
@@ -200,11 +200,19 @@ class SentAgain(Wire, frozen=True, kw_only=True):
 
 @operation(resource=NAMESPACE, changes=True, raises=(NamespaceUnknown, TriggerUnknown, Conflict))
 async def send_again(call: Call, request: SendAgain) -> SentAgain:
-    """Send one delivery again, or all that have failed in a span of time, with the ids and bodies that they had."""
+    """Send one delivery again, or all that have failed in a span of time, with the ids and bodies that they had.
+
+    One that waits for another attempt has it now, with all that waits for its receiver.
+    """
     trigger = await existing(call, request.namespace, request.id)
     if not trigger.enabled:
         raise Conflict(f"trigger {trigger.name!r} is disabled; enable it first")
     if request.log_id is not None:
+        found = await _delivery(call, trigger.id, request.log_id)
+        if found.state == "pending":
+            # Not locked: whoever delivers locks the receiver and the lane first.
+            await hurry(call.ctx, call.tx, trigger.id, [found.target], call.now)
+            return SentAgain(count=1, more=False)
         found = await _delivery(call, trigger.id, request.log_id, lock=True)
         if found.state in {"pending", "running"}:
             raise Conflict(f"delivery {found.id} is on its way already")

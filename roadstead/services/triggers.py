@@ -29,7 +29,7 @@ from roadstead.errors import (
 )
 from roadstead.metadata import namespaces, triggers
 from roadstead.metadata.triggers import Trigger, Wanted
-from roadstead.services.deliveries import receivers_of
+from roadstead.services.deliveries import hurry, receivers_of
 from roadstead.services.fields import RegistryId
 from roadstead.services.operations import Call, Done, PageAnswer, PageRequest, Wire, operation
 from roadstead.services.receivers import check_address
@@ -184,7 +184,7 @@ async def create_webhook_trigger(call: Call, request: CreateWebhookTrigger) -> C
     raises=(NamespaceUnknown, TriggerUnknown, RuleInvalid, AlreadyExists, OutboundRefused),
 )
 async def modify_webhook_trigger(call: Call, request: ModifyWebhookTrigger) -> Done:
-    """Replace a trigger; deliveries under way go on with what it is then."""
+    """Replace a trigger; what waits is tried with what it is then, at once, or stopped when it is disabled."""
     if request.trigger.id is None:
         raise ParameterMissing("the field Trigger.Id is missing")
     found = await existing(call, request.namespace, request.trigger.id)
@@ -192,6 +192,7 @@ async def modify_webhook_trigger(call: Call, request: ModifyWebhookTrigger) -> D
     if await triggers.name_taken(call.tx, call.here.id, found.namespace_id, row.name, but=found.id):
         raise _taken(row.name)
     await triggers.modify(call.tx, row)
+    await hurry(call.ctx, call.tx, row.id, range(max(found.target_count, row.target_count)), call.now)
     call.changed(info(call, found), info(call, row))
     return Done()
 

@@ -280,8 +280,38 @@ async def test_what_waits_for_a_disabled_trigger_is_stopped(ctx: Context, web: W
     await deliver_due(ctx)
     off = receivers.trigger(web.url, enabled=False, id=trigger_id)
     await call(ctx, triggers.modify_webhook_trigger, namespace="library", trigger=off)
-    await pass_time(ctx, clock, 60)
+    await deliver_due(ctx)
     assert await states(ctx) == ["stopped", "stopped"] and await waiting_lanes(ctx) == 0
+
+
+@pytest.mark.parametrize("status", [503, 400])
+async def test_what_waits_for_another_attempt_has_it_at_once_when_asked_to(
+    ctx: Context, web: Web, clock: FakeClock, status: int
+) -> None:
+    trigger_id = await create(ctx, web.url)
+    web.handlers["/"] = says(status)
+    await push(ctx, "web", "1", "2")
+    await pass_time(ctx, clock, 600)
+    web.handlers["/"] = says(200)
+    asked = len(web.asked)
+    await deliver_due(ctx)
+    assert len(web.asked) == asked
+    page = await call(ctx, log.describe_webhook_trigger_log, namespace="library", id=trigger_id)
+    again = await call(ctx, log.send_again, namespace="library", id=trigger_id, log_id=page.logs[-1].id)
+    await deliver_due(ctx)
+    assert again.count == 1 and set(await states(ctx)) == {"finished"}
+    assert sorted(tags(web)[asked:]) == ["1", "2"]
+
+
+async def test_a_trigger_that_was_put_right_tries_at_once(ctx: Context, web: Web, clock: FakeClock) -> None:
+    trigger_id = await create(ctx, "http://127.0.0.1:9/", f"{web.url}/second")
+    web.handlers["/second"] = says(200)
+    await push(ctx, "web", "1")
+    await pass_time(ctx, clock, 600)
+    right = receivers.trigger(web.url, f"{web.url}/second", id=trigger_id)
+    await call(ctx, triggers.modify_webhook_trigger, namespace="library", trigger=right)
+    await deliver_due(ctx)
+    assert await states(ctx) == ["finished", "finished"]
 
 
 async def test_a_deleted_trigger_takes_its_log_along(ctx: Context, web: Web, clock: FakeClock) -> None:

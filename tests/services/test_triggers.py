@@ -271,6 +271,8 @@ async def test_one_delivery_is_sent_again_as_it_was(ctx: Context, web: Web) -> N
     number = await create(ctx, web.url)
     await push_image(ctx, await owner_asker(ctx), "library/web", "1")
     page = await call(ctx, log.describe_webhook_trigger_log, namespace="library", id=number)
+    async with ctx.database.write() as tx:
+        await tx.run(sa.update(deliveries).values(state="running"))
     with pytest.raises(Conflict, match="on its way"):
         await call(ctx, log.send_again, namespace="library", id=number, log_id=page.logs[0].id)
     await deliver_due(ctx)
