@@ -19,6 +19,8 @@ commands = typer.Typer(
     help="Triggers: posts to addresses of yours when images and charts change.", no_args_is_help=True
 )
 
+_STATES = ("pending", "running", "finished", "error", "stopped")
+
 Trigger = Annotated[str, typer.Argument(help="Name or number of the trigger.")]
 Namespace = Annotated[str, typer.Option(help="Namespace of the trigger; left out: triggers of any namespace.")]
 Url = Annotated[list[str] | None, typer.Option(help="Address to post to; may be given several times.")]
@@ -161,6 +163,8 @@ def test(
     secret: Secret = None,
 ) -> None:
     """Post a sample push, and say what the receiver answers."""
+    if not (trigger or url):
+        raise InvalidInput("name a trigger, or an address with --url")
 
     async def body(s: Session) -> Any:
         if not url:
@@ -194,6 +198,8 @@ def log(
     most: Annotated[int, typer.Option(min=1, help="Most deliveries shown.")] = 50,
 ) -> None:
     """List the newest deliveries of a trigger, or every attempt of one."""
+    if status not in {"", *_STATES}:
+        raise InvalidInput(f"--status is one of {', '.join(_STATES)}")
 
     async def body(s: Session) -> list[Any]:
         found = await _found(s, namespace, trigger)
@@ -225,7 +231,8 @@ def log(
         ("REPOSITORY", "repository"),
     ]
     columns = [*attempts, ("ERROR", "error")] if delivery else deliveries
-    show_rows(context, work(context, body), columns, empty="Nothing was delivered yet.")
+    none = f"No delivery is {status}." if status else "Nothing was delivered yet."
+    show_rows(context, work(context, body), columns, empty=none)
 
 
 @commands.command("send-again", epilog="Example: roadstead trigger send-again deploy --namespace shop --since 24h")

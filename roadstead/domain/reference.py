@@ -126,7 +126,7 @@ class RepositoryName:
         namespace, slash, name = text.partition("/")
         if not slash or not name:
             raise NameInvalid(
-                f"{text[:100]!r} names no namespace: write the image as NAMESPACE/REPOSITORY, for example prod/web"
+                f"{text[:100]!r} names no namespace: write it as NAMESPACE/REPOSITORY, for example prod/web"
             )
         return cls(namespace_name(namespace), repository_name(name))
 

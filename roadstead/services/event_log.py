@@ -24,6 +24,7 @@ from roadstead.metadata.event_log import LogRow
 from roadstead.metadata.instances import Instance
 from roadstead.services.context import Context
 from roadstead.services.doers import DoneBy, named
+from roadstead.services.events import Event
 from roadstead.services.fields import RegistryId
 from roadstead.services.operations import Call, NextAnswer, NextRequest, Wire, operation, page_size
 from roadstead.services.policies import reach_of
@@ -85,11 +86,17 @@ class _Data(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody wants to see of the events of an instance."""
+    """What somebody wants to see of the events of an instance; raises InvalidInput for kinds that there are not."""
 
     namespace: str = ""
     repository: str = ""
     kinds: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        known = sorted(each.kind for each in Event.__subclasses__())
+        unknown = next((kind for kind in self.kinds if kind not in known), None)
+        if unknown is not None:
+            raise InvalidInput(f"{unknown[:40]!r} is no kind of event; known are {', '.join(known)}")
 
     def of(self, rows: Sequence[LogRow], registry_id: str, reach: Reach) -> list[LoggedEvent]:
         """Those of the rows that are wanted and may be seen."""

@@ -25,6 +25,9 @@ def test_triggers(invoke: Invoke, folder: Path) -> None:
     assert found["Targets"] == [{"Address": URL, "Headers": [{"Key": "X-Key", "Values": ["hush"]}]}]
     assert ok(invoke("trigger", "enable", "other", *mine)) == "Trigger other enabled.\n"
     assert ok(invoke("trigger", "log", "other", *mine)) == "Nothing was delivered yet.\n"
+    assert ok(invoke("trigger", "log", "other", "--status", "error", *mine)) == "No delivery is error.\n"
+    fails(invoke("trigger", "log", "other", "--status", "failed", *mine), "--status is one of pending, running")
+    fails(invoke("trigger", "test", *mine), "name a trigger, or an address with --url")
     assert ok(invoke("trigger", "send-again", "other", "--since", "24h", *mine)) == "0 sent again.\n"
     (tested,) = parsed(invoke("trigger", "test", "other", "--json", *mine))
     assert tested["Accepted"] is False and "outbound.allow" in tested["Error"]

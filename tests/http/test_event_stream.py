@@ -119,6 +119,7 @@ async def test_a_sign_of_life_comes_when_nothing_happens(ctx: Context) -> None:
         ({"key": ("AKIDnobody", "wrong")}, 401),
         ({"query": "RegistryId=tcr-none"}, 404),
         ({"last_event_id": "soon"}, 400),
+        ({"query": "Kind=pushimage"}, 400),
         ({"method": "POST"}, 405),
     ],
 )

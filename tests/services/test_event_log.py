@@ -53,7 +53,9 @@ async def test_what_happened_is_listed_and_narrowed(pushed: Context) -> None:
     assert everything[-3:] == [("pushImage", "library/web"), ("pushImage", "shop/cart"), ("pushImage", "shop/cart")]
     assert set(await listed(pushed, namespace_name="shop")) == {("pushImage", "shop/cart")}
     assert await listed(pushed, repository="library/web", kinds=["pushImage"]) == [("pushImage", "library/web")]
-    assert await listed(pushed, kinds=["nothing"]) == []
+    assert await listed(pushed, kinds=["deleteChart"]) == []
+    with pytest.raises(InvalidInput, match=r"'nothing' is no kind of event; known are .*pushImage"):
+        await listed(pushed, kinds=["pushImage", "nothing"])
     newest = await call(pushed, describe_events, limit=1)
     assert (newest.events[0].tags, newest.events[0].repository) == (["v2"], "shop/cart")
     assert newest.events[0].digest.startswith("sha256:")
