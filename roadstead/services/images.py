@@ -29,7 +29,7 @@ from roadstead.services.access import Admitted, Asker, admit, admit_pull
 from roadstead.services.blob_contents import BlobContent
 from roadstead.services.context import Context
 from roadstead.services.events import Event, ImageDeleted, ImagePushed, note, record
-from roadstead.services.pulls import Given, client_of, count
+from roadstead.services.pulls import Given, client_of, count, tag_meant
 from roadstead.services.repositories import admit_push, open_for_push
 
 _CONFIG_TYPES = {
@@ -113,8 +113,9 @@ async def head(
     admitted, stored = await _find(ctx, asker, name, reference, client)
     if _wants_member(stored, reference, accept):
         stored, _ = await get(ctx, asker, name, reference, accept)
-    if ":" not in reference and admitted.facts.repository_id is not None:
-        ctx.pulls.expect_tag(client_of(asker), admitted.facts.repository_id, stored.digest, reference, ctx.clock())
+    tag = tag_meant(admitted, stored, reference)
+    if tag and admitted.facts.repository_id is not None:
+        ctx.pulls.expect_tag(client_of(asker), admitted.facts.repository_id, stored.digest, tag, ctx.clock())
     return stored
 
 

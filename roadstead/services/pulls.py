@@ -239,6 +239,13 @@ def client_of(asker: Asker) -> Client:
     return asker.presented.uin, asker.presented.credential_id, asker.origin.address
 
 
+def tag_meant(admitted: Admitted, stored: StoredManifest, reference: str) -> str:
+    """The tag of which this is a pull; none by digest, or where the tag is an image's and helm gets the chart."""
+    found = admitted.found
+    others = stored.artifact_type == CONFIG_TYPE and isinstance(found, StoredManifest) and found.id != stored.id
+    return "" if ":" in reference or others else reference
+
+
 def count(
     ctx: Context, asker: Asker, admitted: Admitted, name: RepositoryName, given: Given, *, helm: bool = False
 ) -> None:
@@ -247,9 +254,9 @@ def count(
     if repository_id is None:
         return
     stored, client, now = given.stored, client_of(asker), ctx.clock()
-    tag = "" if ":" in given.reference else given.reference
+    tag = tag_meant(admitted, stored, given.reference)
     if helm and stored.artifact_type == CONFIG_TYPE:
-        if not tag and _pushes(asker, name):
+        if ":" in given.reference and _pushes(asker, name):
             return
         signed = PROVENANCE_TYPE.encode() in given.body
         if signed and ctx.pulls.expect_again(client, repository_id, stored.digest, now):

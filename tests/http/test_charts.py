@@ -16,6 +16,7 @@ from roadstead.domain import charts as rules
 from roadstead.domain.archives import ArchiveLimits
 from roadstead.domain.reference import Digest
 from roadstead.http.charts import Address, match
+from roadstead.metadata.schema.content import tags
 from roadstead.metadata.schema.delivery import events
 from roadstead.services.chart_indexes import ChartIndexes
 from roadstead.services.context import Context
@@ -179,7 +180,13 @@ async def test_chart_and_image_of_one_name_and_tag(ctx: Context, client: httpx2.
     assert (await push(client, archive)).status_code == 201
     manifest = "/v2/library/demo/manifests/1.0.0"
     assert (await client.get(manifest)).content == image
-    assert (await client.get(manifest, headers=HELM)).json()["config"]["mediaType"] == rules.CONFIG_TYPE
+    for method in ("HEAD", "GET", "GET"):
+        pulled = await client.request(method, manifest, headers=HELM)
+    assert pulled.json()["config"]["mediaType"] == rules.CONFIG_TYPE
+    await client.get(f"/v2/library/demo/manifests/{Digest.of(pulled.content)}", headers=HELM)
+    assert [kind for kind, _, _ in await told(ctx)].count("downloadChart") == 3
+    async with ctx.database.read() as tx:
+        assert await tx.scalar(sa.select(tags.c.pulls)) == 1, "the tag is the image's, which was pulled once"
     assert await listed(client) == {"demo": ["1.0.0"]}
     image = await push_image(client, "1.0.0", "library/demo", annotations={"again": "yes"})
     assert (await client.get(manifest)).content == image
