@@ -98,21 +98,30 @@ async def add(tx: Tx, trigger: Trigger) -> int | None:
 
 
 async def modify(tx: Tx, trigger: Trigger) -> None:
-    """The trigger of that number has these values; its receivers count as not tried yet."""
+    """The trigger of that number has these values; its receivers count as not tried yet.
+
+    Receivers that stay keep their rows: a worker that waits for one would take a new row for none at all. They are
+    locked before the trigger, as workers do.
+    """
+    c = trigger_targets.c
+    afresh = {"silences": 0, "paused_until": None, "failing_since": None}
+    await tx.run(sa.update(trigger_targets).where(c.trigger_id == trigger.id).values(afresh))
+    await tx.run(sa.delete(trigger_targets).where(c.trigger_id == trigger.id, c.target >= trigger.target_count))
     values = {name: getattr(trigger, name) for name in _FIELDS if name not in {"id", "instance_id"}}
     await tx.run(sa.update(triggers).where(triggers.c.id == trigger.id).values(values))
-    await tx.run(sa.delete(trigger_targets).where(trigger_targets.c.trigger_id == trigger.id))
     await _set_targets(tx, trigger.id, trigger.target_count)
     await instances.modify(tx, trigger.instance_id)
 
 
 async def _set_targets(tx: Tx, trigger_id: int, count: int) -> None:
+    """The trigger has so many receivers; those that it had already are as they were."""
     rows = [{"trigger_id": trigger_id, "target": target} for target in range(count)]
-    await tx.run(sa.insert(trigger_targets), rows)
+    await tx.run(insert(tx, trigger_targets).on_conflict_do_nothing(), rows)
 
 
 async def remove(tx: Tx, trigger: Trigger) -> None:
     """The trigger is gone; what it has delivered goes later, in steps."""
+    await tx.run(sa.delete(trigger_targets).where(trigger_targets.c.trigger_id == trigger.id))
     await tx.run(sa.delete(triggers).where(triggers.c.id == trigger.id))
     await instances.modify(tx, trigger.instance_id)
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from roadstead.app import worker
 from roadstead.config import Triggers
 from roadstead.jobs.queue import NoArguments
+from roadstead.metadata import triggers as stored
 from roadstead.metadata.schema.jobs import jobs
 from roadstead.metadata.schema.triggers import deliveries, trigger_lanes
 from roadstead.services import repositories, triggers
@@ -286,8 +287,9 @@ async def test_what_waits_for_a_disabled_trigger_is_stopped(ctx: Context, web: W
 
 @pytest.mark.parametrize("status", [503, 400])
 async def test_what_waits_for_another_attempt_has_it_at_once_when_asked_to(
-    ctx: Context, web: Web, clock: FakeClock, status: int
+    both: Context, web: Web, clock: FakeClock, status: int
 ) -> None:
+    ctx = both
     trigger_id = await create(ctx, web.url)
     web.handlers["/"] = says(status)
     await push(ctx, "web", "1", "2")
@@ -301,6 +303,25 @@ async def test_what_waits_for_another_attempt_has_it_at_once_when_asked_to(
     await deliver_due(ctx)
     assert again.count == 1 and set(await states(ctx)) == {"finished"}
     assert sorted(tags(web)[asked:]) == ["1", "2"]
+
+
+async def test_a_change_stops_nothing_of_a_worker_that_waits_for_it(
+    both: Context, web: Web, clock: FakeClock
+) -> None:
+    ctx = both
+    trigger_id = await create(ctx, web.url)
+    await push(ctx, "web", "1")
+    async with ctx.database.read() as tx:
+        row = await stored.get(tx, trigger_id)
+    assert row is not None
+    async with ctx.database.write() as tx:
+        await stored.modify(tx, row)
+        working = asyncio.create_task(deliver_due(ctx))
+        # Time enough to come to what the change holds.
+        await asyncio.sleep(0.2)
+    await working
+    await pass_time(ctx, clock, 60)
+    assert await states(ctx) == ["finished"]
 
 
 async def test_a_trigger_that_was_put_right_tries_at_once(ctx: Context, web: Web, clock: FakeClock) -> None:
