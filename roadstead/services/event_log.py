@@ -26,7 +26,7 @@ from roadstead.services.context import Context
 from roadstead.services.doers import DoneBy, named
 from roadstead.services.events import Event
 from roadstead.services.fields import RegistryId
-from roadstead.services.operations import Call, NextAnswer, NextRequest, Wire, operation, page_size
+from roadstead.services.operations import Call, NextAnswer, NextRequest, operation, page_size
 from roadstead.services.policies import reach_of
 
 ACTION = "tcr:DescribeEvents"
