@@ -2,7 +2,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Tag } from "tdesign-react";
 import { call, type Schemas } from "../api/client";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Code, Difference } from "../parts/code";
 import { Command, Copy } from "../parts/copy";
@@ -36,7 +36,6 @@ export function ChartVersion({ where, version }: Props) {
   if (found.isError) return <ProblemBox error={found.error} />;
   if (!found.data) return <p className="muted" aria-busy="true">{t("Loading")}</p>;
   const chart = found.data;
-  const tab = address.get("tab") ?? (chart.Readme ? "readme" : "values");
   const tabs = [
     ...(chart.Readme ? [{ key: "readme", text: t("Read-me") }] : []),
     { key: "values", text: t("Values") },
@@ -45,6 +44,7 @@ export function ChartVersion({ where, version }: Props) {
     { key: "dependencies", text: t("Dependencies") },
     { key: "difference", text: t("Compare") },
   ];
+  const tab = tabIn(address, tabs);
   return (
     <>
       <Card actions={<Button variant="outline" loading={downloading.isPending} onClick={() => downloading.mutate()}>{t("Download")}</Button>} title={chart.Version.Description || where.ChartName}>

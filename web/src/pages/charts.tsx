@@ -4,7 +4,7 @@ import { Tag } from "tdesign-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
@@ -141,10 +141,11 @@ function Chart() {
       </Page>
     );
   }
-  const tab = address.get("tab") ?? "versions";
+  const tabs = [{ key: "versions", text: t("Versions") }, { key: "push", text: t("Pull and push") }];
+  const tab = tabIn(address, tabs);
   return (
     <Page title={`${namespace}/${name}`} above={above} actions={<Button variant="outline" theme="danger" onClick={() => setDeleting(true)}>{t("Delete")}</Button>}>
-      <Tabs name={name} shown={tab} onShow={(key) => change({ tab: key === "versions" ? null : key, last: null })} tabs={[{ key: "versions", text: t("Versions") }, { key: "push", text: t("Pull and push") }]} />
+      <Tabs name={name} shown={tab} onShow={(key) => change({ tab: key === "versions" ? null : key, last: null })} tabs={tabs} />
       {tab === "versions" ? <Versions where={where} onOpen={(chosen) => change({ version: chosen, last: null })} /> : <Ways namespace={namespace} name={name} />}
       {deleting && <DeleteChart where={where} onDone={() => void navigate(list)} onCancel={() => setDeleting(false)} />}
     </Page>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog, EditDialog } from "../parts/action-form";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { AttachedPolicies } from "../parts/attached-policies";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
@@ -74,7 +74,8 @@ function Group({ id }: { id: number }) {
   const again = () => void cache.invalidateQueries({ predicate: (query) => ["group", "groups", "group-members", "group-policies"].includes(String(query.queryKey[0])) });
   const name = found.data?.GroupName ?? String(id);
   const above = [{ text: t("Groups"), to: "/groups" }];
-  const tab = address.get("tab") ?? "members";
+  const tabs = [{ key: "members", text: t("Members") }, { key: "policies", text: t("Policies") }];
+  const tab = tabIn(address, tabs);
   return (
     <Page
       title={name}
@@ -88,7 +89,7 @@ function Group({ id }: { id: number }) {
       }
     >
       {found.isError && <ProblemBox error={found.error} />}
-      <Tabs name={name} shown={tab} onShow={(key) => change({ tab: key === "members" ? null : key, last: null })} tabs={[{ key: "members", text: t("Members") }, { key: "policies", text: t("Policies") }]} />
+      <Tabs name={name} shown={tab} onShow={(key) => change({ tab: key === "members" ? null : key, last: null })} tabs={tabs} />
       {tab === "members" && <Members id={id} again={again} />}
       {tab === "policies" && <GroupPolicies id={id} again={again} />}
       {editing && found.data && (

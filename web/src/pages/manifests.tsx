@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { call, type Schemas } from "../api/client";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { Command, Copy } from "../parts/copy";
 import { useInstance } from "../parts/instance";
 import { Card, Facts, Tabs } from "../parts/page";
@@ -31,9 +31,17 @@ export function Image({ where, reference }: { where: Where; reference: string })
   const members = useQuery({ queryKey: ["members", ...keys], queryFn: () => call("DescribeImageMembers", { ...where, Reference: reference }) });
   const found = row.data?.ImageInfoList[0];
   if (members.isError) return <ProblemBox error={members.error} />;
-  const index = (members.data?.Members.length ?? 0) > 0;
+  // Until it is known, an address that names this tab is believed.
+  const index = members.data ? members.data.Members.length > 0 : address.get("tab") === "members";
   const digest = members.data?.Digest ?? found?.Digest ?? "";
-  const tab = address.get("tab") ?? "layers";
+  const tabs = [
+    { key: "layers", text: t("Layers") },
+    ...(index ? [{ key: "members", text: t("Images of the index") }] : []),
+    { key: "referrers", text: t("Signatures and attachments") },
+    { key: "documents", text: t("Manifest and configuration") },
+    { key: "pull", text: t("Pull") },
+  ];
+  const tab = tabIn(address, tabs);
   const facts: [string, React.ReactNode][] = [
     [t("Digest"), <span key="d"><code className="wrap">{digest}</code> {digest && <Copy text={digest} />}</span>],
   ];
@@ -53,13 +61,7 @@ export function Image({ where, reference }: { where: Where; reference: string })
         name={reference}
         shown={tab}
         onShow={(key) => change({ tab: key === "layers" ? null : key })}
-        tabs={[
-          { key: "layers", text: t("Layers") },
-          ...(index ? [{ key: "members", text: t("Images of the index") }] : []),
-          { key: "referrers", text: t("Signatures and attachments") },
-          { key: "documents", text: t("Manifest and configuration") },
-          { key: "pull", text: t("Pull") },
-        ]}
+        tabs={tabs}
       />
       {tab === "layers" && <Layers where={where} reference={reference} members={members.data?.Members ?? []} />}
       {tab === "members" && <Members name={name} members={members.data?.Members ?? []} />}

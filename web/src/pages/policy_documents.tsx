@@ -5,7 +5,7 @@ import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Command } from "../parts/copy";
@@ -107,7 +107,8 @@ function Policy({ id }: { id: number }) {
   const found = useQuery({ queryKey: ["policy", id], queryFn: () => call("GetPolicy", { PolicyId: id }) });
   const again = () => void cache.invalidateQueries({ predicate: (query) => ["policy", "policies", "policy-versions", "policy-entities"].includes(String(query.queryKey[0])) });
   const above = [{ text: t("Policies"), to: "/policies" }];
-  const tab = address.get("tab") ?? "document";
+  const tabs = [{ key: "document", text: t("Document") }, { key: "entities", text: t("Who has it") }, { key: "versions", text: t("Versions") }];
+  const tab = tabIn(address, tabs);
   const own = found.data?.Type === 1;
   const name = found.data?.PolicyName ?? String(id);
   return (
@@ -129,7 +130,7 @@ function Policy({ id }: { id: number }) {
         name={name}
         shown={tab}
         onShow={(key) => change({ tab: key === "document" ? null : key, last: null })}
-        tabs={[{ key: "document", text: t("Document") }, { key: "entities", text: t("Who has it") }, { key: "versions", text: t("Versions") }]}
+        tabs={tabs}
       />
       {tab === "document" && found.data && (
         <>

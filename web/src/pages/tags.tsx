@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { CopyImage } from "../parts/copy-image";
 import { Copy } from "../parts/copy";
@@ -48,18 +48,19 @@ export default function Tags() {
       </Page>
     );
   }
-  const tab = address.get("tab") ?? "tags";
+  const tabs = [
+    { key: "tags", text: t("Tags") },
+    { key: "about", text: t("Description") },
+    { key: "pull", text: t("Pull and push") },
+  ];
+  const tab = tabIn(address, tabs);
   return (
     <Page title={name} above={above} actions={<Delete RegistryId={RegistryId} name={name} />}>
       <Tabs
         name={name}
         shown={tab}
         onShow={(key) => change({ tab: key === "tags" ? null : key, q: null, last: null })}
-        tabs={[
-          { key: "tags", text: t("Tags") },
-          { key: "about", text: t("Description") },
-          { key: "pull", text: t("Pull and push") },
-        ]}
+        tabs={tabs}
       />
       {tab === "tags" && <TagTable where={where} name={name} onOpen={(tag) => change({ image: tag, q: null, last: null })} />}
       {tab === "about" && <Description where={where} />}

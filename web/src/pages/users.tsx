@@ -6,7 +6,7 @@ import { Link, useNavigate, useParams } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { AccessKeys } from "../parts/access-keys";
 import { ActionDialog, EditDialog } from "../parts/action-form";
-import { useAddress } from "../parts/address";
+import { tabIn, useAddress } from "../parts/address";
 import { AttachedPolicies } from "../parts/attached-policies";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
@@ -121,7 +121,8 @@ function User({ name }: { name: string }) {
   if (found.isError) return <Page title={name} above={above}><ProblemBox error={found.error} /></Page>;
   if (!found.data) return <Page title={name} above={above}><p className="muted" aria-busy="true">{t("Loading")}</p></Page>;
   const user = found.data;
-  const tab = address.get("tab") ?? "policies";
+  const tabs = [{ key: "policies", text: t("Policies") }, { key: "groups", text: t("Groups") }, { key: "keys", text: t("API keys") }];
+  const tab = tabIn(address, tabs);
   return (
     <Page
       title={name}
@@ -155,7 +156,7 @@ function User({ name }: { name: string }) {
         name={name}
         shown={tab}
         onShow={(key) => change({ tab: key === "policies" ? null : key, last: null })}
-        tabs={[{ key: "policies", text: t("Policies") }, { key: "groups", text: t("Groups") }, { key: "keys", text: t("API keys") }]}
+        tabs={tabs}
       />
       {tab === "policies" && <UserPolicies uin={user.Uin} />}
       {tab === "groups" && <UserGroups uin={user.Uin} />}

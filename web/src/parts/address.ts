@@ -5,6 +5,12 @@ import { useSearchParams } from "react-router";
 
 export type Change = Record<string, string | null | undefined>;
 
+/** The tab that the address names; the first where it names none of these. */
+export function tabIn(address: URLSearchParams, tabs: { key: string }[]): string {
+  const named = address.get("tab");
+  return (tabs.find((each) => each.key === named) ?? tabs[0]).key;
+}
+
 /** The parameters of the address, and a way to change some of them. */
 export function useAddress(): [URLSearchParams, (change: Change, replace?: boolean) => void] {
   const [parameters, set] = useSearchParams();
