@@ -93,6 +93,83 @@ def test_a_namespace_is_made_changed_and_deleted(owner: Person, fresh: str) -> N
     expect(row).to_have_count(0)
 
 
+def labelled(owner: Person, *labels: tuple[str, str]) -> None:
+    """In the uppermost window these labels stand below those that are there."""
+    fields = owner.page.locator("dialog[open] .label-row")
+    for key, value in labels:
+        owner.press("Add a label")
+        # One types on where the new row is.
+        expect(fields.last.get_by_label(owner.say("Key"))).to_be_focused()
+        owner.page.keyboard.type(key)
+        owner.page.keyboard.press("Tab")
+        owner.page.keyboard.type(value)
+
+
+def test_an_instance_is_labelled_and_found_by_its_labels(owner: Person, fresh: str) -> None:
+    owner.open("i/default/overview")
+    owner.press("Change the labels")
+    owner.press("Save")
+    owner.sees(owner.say("This is needed"))
+    labelled(owner, ("team", fresh), ("team", "web"))
+    owner.press("Save")
+    owner.sees(owner.say("The key {name} is there twice", name="team"))
+    owner.press("Take the label {name} away", name="team")
+    owner.page.locator("dialog[open] .label-row input").nth(1).fill(fresh)
+    labelled(owner, ("stage", "test"))
+    owner.press("Save")
+    owner.page.get_by_role("link", name=f"team:{fresh}").click()
+    # The list shows those that carry it, has an address, and says when none does.
+    owner.page.get_by_role("heading", name=owner.say("Instances"), level=1).wait_for()
+    row = owner.page.get_by_role("row").filter(has_text="default")
+    expect(row).to_contain_text("stage:test")
+    assert owner.findings() == []
+    search = owner.page.get_by_label(owner.say("Label"), exact=True)
+    expect(search).to_have_value(f"team:{fresh}")
+    search.fill("team:nobody")
+    owner.page.keyboard.press("Enter")
+    owner.sees(owner.say("Nothing fits this search"))
+    assert "label=team%3Anobody" in owner.page.url
+    owner.press("Show everything")
+    row.get_by_role("button", name=owner.say("Labels")).click()
+    changed = owner.page.locator("dialog[open] .label-row").filter(has=owner.page.locator('[value="team"]'))
+    changed.get_by_label(owner.say("Value")).fill("shop")
+    owner.press("Take the label {name} away", name="stage")
+    owner.press("Save")
+    expect(row).to_contain_text("team:shop")
+    expect(row).not_to_contain_text("stage:test")
+    found = owner.ask("DescribeInstances", Filters=[{"Name": "Tags", "Values": ["team:shop"]}])
+    assert [each["RegistryName"] for each in found["Registries"]] == ["default"]
+    row.get_by_role("button", name=owner.say("Labels")).click()
+    owner.press("Take the label {name} away", name="team")
+    owner.press("Save")
+    expect(row.locator(".label")).to_have_count(0)
+
+
+def test_a_namespace_is_labelled_where_it_is_made_and_changed(owner: Person, fresh: str) -> None:
+    owner.open("i/default/namespaces")
+    owner.press("New namespace")
+    owner.page.locator('[data-field="NamespaceName"] input').fill(fresh)
+    labelled(owner, ("cost", fresh))
+    owner.press("Create")
+    row = owner.page.get_by_role("row").filter(has=owner.page.get_by_role("link", name=fresh, exact=True))
+    row.get_by_role("link", name=f"cost:{fresh}").click()
+    expect(owner.page.locator("tbody tr")).to_have_count(1)
+    row.get_by_role("button", name=owner.say("Edit")).click()
+    owner.press("Take the label {name} away", name="cost")
+    owner.press("Save")
+    owner.sees(owner.say("Nothing fits this search"))
+    owner.press("Show everything")
+    expect(row).to_be_visible()
+    expect(row).not_to_contain_text("cost")
+
+
+def test_an_address_with_an_unknown_tab_shows_the_first(owner: Person) -> None:
+    for path in (SHOP, f"{SHOP}?image=2.0.0", "i/default/charts/library/webshop", "policies/1"):
+        owner.open(f"{path}{'&' if '?' in path else '?'}tab=nonsense")
+        expect(owner.page.get_by_role("tab").first).to_have_attribute("aria-selected", "true")
+        expect(owner.page.locator("main :is(table, .layers, .command)").first).to_be_visible()
+
+
 def test_what_the_server_refuses_is_explained(owner: Person) -> None:
     owner.open("i/default/namespaces")
     owner.press("New namespace")

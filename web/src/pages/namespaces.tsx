@@ -5,9 +5,11 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { ActionDialog } from "../parts/action-form";
+import { useAddress } from "../parts/address";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { domainOf, meaning, useInstance } from "../parts/instance";
+import { LabelFilter, labelFilters, Labels, labelsField } from "../parts/labels";
 import { Page } from "../parts/page";
 import { ResourceTable } from "../parts/resource-table";
 import { RowActions } from "../parts/row-actions";
@@ -20,6 +22,7 @@ type Row = Schemas["NamespaceInfo"];
 export default function Namespaces() {
   const instance = useInstance();
   const cache = useQueryClient();
+  const [address] = useAddress();
   const [creating, setCreating] = useState(false);
   const [changing, setChanging] = useState<Row>();
   const [deleting, setDeleting] = useState<Row>();
@@ -40,17 +43,19 @@ export default function Namespaces() {
     <Page title={t("Namespaces")} lead={t("A namespace holds the repositories of a team or a project. Whoever may pull from it follows from its access level.")}>
       <ResourceTable<Row>
         name={t("Namespaces")}
-        keys={["namespaces", RegistryId]}
+        keys={["namespaces", RegistryId, address.get("label")]}
         search={t("Search by name")}
+        filters={<LabelFilter />}
+        narrowedBy="label"
         ask={async (page, search, _, signal) => {
-          const found = await call("DescribeNamespaces", { RegistryId, ...page, NamespaceName: search || null }, signal);
+          const found = await call("DescribeNamespaces", { RegistryId, ...page, NamespaceName: search || null, Filters: labelFilters(address) }, signal);
           return { rows: found.NamespaceList, last: found.Last, total: found.TotalCount };
         }}
         rowKey={(row) => row.Name}
         to={(row) => `/i/${instance.RegistryName}/repositories?namespace=${row.Name}`}
         actions={create}
         columns={[
-          { title: t("Name"), cell: (row) => <Link to={`/i/${instance.RegistryName}/repositories?namespace=${row.Name}`}>{row.Name}</Link> },
+          { title: t("Name"), cell: (row) => <><Link to={`/i/${instance.RegistryName}/repositories?namespace=${row.Name}`}>{row.Name}</Link> <Labels carried={row.TagSpecification} list={`/i/${instance.RegistryName}/namespaces`} /></> },
           { title: t("Access level"), cell: (row) => (row.Public ? <Tag theme="warning" variant="light">{t("Public")}</Tag> : <Tag variant="light">{t("Private")}</Tag>) },
           { title: t("Scan"), minor: true, cell: (row) => (row.AutoScan ? t("Automatic") : t("By hand")) },
           { title: t("Created"), minor: true, cell: (row) => <When at={row.CreationTime} /> },
@@ -72,7 +77,8 @@ export default function Namespaces() {
           title={t("New namespace")}
           action="CreateNamespace"
           fixed={{ RegistryId }}
-          fields={["NamespaceName", "IsPublic", "IsAutoScan"]}
+          fields={["NamespaceName", "IsPublic", "IsAutoScan", "TagSpecification"]}
+          special={{ TagSpecification: labelsField("namespace") }}
           submit={t("Create")}
           onDone={(_, asked) => done(t("{name} is created", { name: asked.NamespaceName }))}
           onCancel={() => setCreating(false)}
@@ -83,8 +89,9 @@ export default function Namespaces() {
           title={t("Namespace {name}", { name: changing.Name })}
           action="ModifyNamespace"
           fixed={{ RegistryId, NamespaceName: changing.Name }}
-          fields={["IsPublic", "IsAutoScan"]}
-          initial={{ IsPublic: changing.Public, IsAutoScan: changing.AutoScan }}
+          fields={["IsPublic", "IsAutoScan", "TagSpecification"]}
+          initial={{ IsPublic: changing.Public, IsAutoScan: changing.AutoScan, TagSpecification: changing.TagSpecification }}
+          special={{ TagSpecification: labelsField("namespace") }}
           submit={t("Save")}
           onDone={() => done(t("Saved"))}
           onCancel={() => setChanging(undefined)}

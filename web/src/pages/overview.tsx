@@ -1,15 +1,17 @@
 // An instance at a glance: what it holds, what happens in it, what is pulled most, and what needs attention.
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { CheckCircleFilledIcon, ErrorCircleFilledIcon } from "tdesign-icons-react";
 import { Link } from "react-router";
 import { call, type Schemas } from "../api/client";
 import { useAddress } from "../parts/address";
 import { Bars, ceilingOfBytes, Columns } from "../parts/chart";
 import { Command } from "../parts/copy";
+import { EventLine } from "../parts/event-line";
 import { domainOf, useExampleNamespace, useInstance, type Instance } from "../parts/instance";
+import { Labels, LabelsDialog } from "../parts/labels";
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
-import { EventLine } from "../parts/event-line";
 import { ago, day, number, size } from "../parts/shown";
 import { t, type Text } from "../parts/words";
 
@@ -28,7 +30,7 @@ export default function Overview() {
   return (
     <Page
       title={instance.RegistryName}
-      lead={<>{domainOf(instance)} · {instance.RegionName} · {t(SPECIFICATIONS[instance.RegistryType])}</>}
+      lead={<>{domainOf(instance)} · {instance.RegionName} · {t(SPECIFICATIONS[instance.RegistryType])} <InstanceLabels instance={instance} /></>}
     >
       {found.isError && <ProblemBox error={found.error} />}
       {found.isPending && <p className="muted" aria-busy="true">{t("Loading")}</p>}
@@ -60,6 +62,26 @@ export default function Overview() {
         </div>
       </div>
     </Page>
+  );
+}
+
+function InstanceLabels({ instance }: { instance: Instance }) {
+  const cache = useQueryClient();
+  const [changing, setChanging] = useState(false);
+  return (
+    <>
+      <Labels carried={instance.TagSpecification} list="/instances" />
+      <button type="button" className="link" onClick={() => setChanging(true)}>{t("Change the labels")}</button>
+      {changing && (
+        <LabelsDialog
+          title={t("Labels of {name}", { name: instance.RegistryName })}
+          path={`instance/${instance.RegistryId}`}
+          carried={instance.TagSpecification}
+          onSaved={() => void cache.invalidateQueries({ predicate: (query) => ["instance", "instances"].includes(String(query.queryKey[0])) })}
+          onClose={() => setChanging(false)}
+        />
+      )}
+    </>
   );
 }
 

@@ -10,6 +10,7 @@ import { Button } from "../parts/button";
 import { Confirm } from "../parts/confirm";
 import { Dialog } from "../parts/dialog";
 import { Facts, Page } from "../parts/page";
+import { LabelFilter, labelFilters, Labels, LabelsDialog, labelsField } from "../parts/labels";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { RowActions } from "../parts/row-actions";
@@ -42,6 +43,7 @@ export default function Registries() {
   const [address, change] = useAddress();
   const [creating, setCreating] = useState(false);
   const [changing, setChanging] = useState<Row>();
+  const [labelling, setLabelling] = useState<Row>();
   const [deleting, setDeleting] = useState<Row>();
   const watched = address.get("watch");
   const again = () => {
@@ -53,17 +55,19 @@ export default function Registries() {
     <Page title={t("Instances")} lead={t("Each instance is a registry of its own, with its own host name, namespaces, credentials and network rules.")}>
       <ResourceTable<Row>
         name={t("Instances")}
-        keys={["instances", "list"]}
+        keys={["instances", "list", address.get("label")]}
+        filters={<LabelFilter />}
+        narrowedBy="label"
         every={5000}
         ask={async (page, _, __, signal) => {
-          const found = await call("DescribeInstances", { ...page, AllRegion: true }, signal);
+          const found = await call("DescribeInstances", { ...page, AllRegion: true, Filters: labelFilters(address) }, signal);
           return { rows: found.Registries, last: found.Last, total: found.TotalCount };
         }}
         rowKey={(row) => row.RegistryId}
         to={(row) => (row.Status === "Running" ? `/i/${row.RegistryName}/overview` : `/instances?watch=${row.RegistryId}`)}
         actions={create}
         columns={[
-          { title: t("Name"), cell: (row) => <><Link to={row.Status === "Running" ? `/i/${row.RegistryName}/overview` : `?watch=${row.RegistryId}`}>{row.RegistryName}</Link><div className="muted"><code>{row.RegistryId}</code></div></> },
+          { title: t("Name"), cell: (row) => <><Link to={row.Status === "Running" ? `/i/${row.RegistryName}/overview` : `?watch=${row.RegistryId}`}>{row.RegistryName}</Link><div className="muted"><code>{row.RegistryId}</code></div><Labels carried={row.TagSpecification} list="/instances" /></> },
           { title: t("State"), cell: (row) => <StateTag state={row.Status} /> },
           { title: t("Specification"), minor: true, cell: (row) => t(SPECIFICATIONS[row.RegistryType]) },
           { title: t("Host name"), minor: true, cell: (row) => <code>{row.PublicDomain}</code> },
@@ -72,7 +76,11 @@ export default function Registries() {
           {
             title: t("Actions"),
             align: "end",
-            cell: (row) => <RowActions onEdit={() => setChanging(row)} onDelete={() => setDeleting(row)} />,
+            cell: (row) => (
+              <RowActions onEdit={() => setChanging(row)} onDelete={() => setDeleting(row)}>
+                <Button variant="text" size="small" onClick={() => setLabelling(row)}>{t("Labels")}</Button>
+              </RowActions>
+            ),
           },
         ]}
         empty={{ title: t("There is no instance that you may see"), commands: ["roadstead instance create acme-eu --specification standard"], action: create }}
@@ -81,9 +89,9 @@ export default function Registries() {
         <ActionDialog
           title={t("New instance")}
           action="CreateInstance"
-          fields={["RegistryName", "RegistryType", "DeletionProtection"]}
+          fields={["RegistryName", "RegistryType", "TagSpecification", "DeletionProtection"]}
           initial={{ RegistryType: "standard" }}
-          special={{ RegistryType: { options: specifications() } }}
+          special={{ RegistryType: { options: specifications() }, TagSpecification: labelsField("instance") }}
           submit={t("Create")}
           onDone={(made) => {
             setCreating(false);
@@ -103,6 +111,15 @@ export default function Registries() {
           special={{ RegistryType: { options: specifications() } }}
           onSaved={again}
           onClose={() => setChanging(undefined)}
+        />
+      )}
+      {labelling && (
+        <LabelsDialog
+          title={t("Labels of {name}", { name: labelling.RegistryName })}
+          path={`instance/${labelling.RegistryId}`}
+          carried={labelling.TagSpecification}
+          onSaved={again}
+          onClose={() => setLabelling(undefined)}
         />
       )}
       {deleting && (

@@ -18,6 +18,8 @@ export interface Special {
   label?: string;
   help?: string;
   draw?: (value: unknown, set: (value: unknown) => void, id: string) => ReactNode;
+  /** What is wrong with the value of a field that is drawn otherwise. */
+  check?: (value: unknown) => string;
   options?: { value: string | number; label: string }[];
   rows?: number;
   required?: boolean;
@@ -88,7 +90,8 @@ export function ActionForm<A extends Action>(props: Props<A>) {
     event.preventDefault();
     const problems: Record<string, string> = {};
     for (const field of props.fields) {
-      const problem = special(field).draw ? "" : check(of(field), values[field], required(field));
+      const { draw, check: checked } = special(field);
+      const problem = checked?.(values[field]) ?? (draw ? "" : check(of(field), values[field], required(field)));
       if (problem) problems[field] = problem;
     }
     setWrong(problems);

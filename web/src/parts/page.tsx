@@ -30,7 +30,7 @@ export function Page({ title, lead, above, actions, children }: Props) {
             </nav>
           )}
           <h1>{title}</h1>
-          {lead && <p className="lead">{lead}</p>}
+          {lead && <div className="lead">{lead}</div>}
         </div>
         {actions && <div className="page-actions">{actions}</div>}
       </header>

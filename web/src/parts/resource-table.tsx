@@ -53,6 +53,8 @@ interface Props<Row> {
   open?: (row: Row) => void;
   search?: string;
   filters?: ReactNode;
+  /** The parameter of the address by which a filter leaves rows out. */
+  narrowedBy?: string;
   actions?: ReactNode;
   empty: Empty;
   chosen?: (rows: Row[], clear: () => void) => ReactNode;
@@ -71,6 +73,7 @@ export function ResourceTable<Row>(props: Props<Row>) {
   const last = address.get(named("last")) ?? "";
   const sort = address.get(named("sort")) ?? "";
   const limit = Number(address.get(named("n"))) || 50;
+  const narrowed = (props.narrowedBy && address.get(named(props.narrowedBy))) || "";
   const found = useQuery({
     queryKey: [...props.keys, search, sort, last, limit],
     queryFn: ({ signal }) => props.ask({ Limit: limit, Last: last }, search, sort, signal),
@@ -117,7 +120,7 @@ export function ResourceTable<Row>(props: Props<Row>) {
       ) : found.isPending ? (
         <Waiting columns={props.columns.length} name={props.name} />
       ) : rows.length === 0 ? (
-        <Nothing empty={props.empty} searched={search !== "" || last !== ""} onClear={() => go({ q: "", last: "" })} />
+        <Nothing empty={props.empty} searched={search !== "" || last !== "" || narrowed !== ""} onClear={() => go({ q: "", last: "", ...(narrowed && { [props.narrowedBy!]: "" }) })} />
       ) : (
         <Rows {...props} rows={rows} marked={marked} onMark={setMarked} sort={sort} onSort={(by) => go({ sort: by, last: "" })} />
       )}

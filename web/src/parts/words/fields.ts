@@ -13,6 +13,8 @@ export const fieldNames = {
   BriefDescription: ["Summary", "简短描述"],
   Description: ["Description", "描述"],
   Desc: ["Purpose", "用途"],
+  TagSpecification: ["Labels", "标签"],
+  ReplaceTags: ["Labels", "标签"],
   DeletionProtection: ["Protect against deletion", "删除保护"],
   Name: ["Name", "名称"],
   Permissions: ["What it may do", "权限"],

@@ -76,7 +76,6 @@ export const images = {
   "Nothing is attached to this image": "该镜像没有附件",
   "Signatures, bills of materials and other artifacts that name this image as their subject appear here:":
     "以该镜像为主体的签名、物料清单及其他制品会显示在这里：",
-  "Labels": "标签",
   "Manifest": "清单",
   "Configuration": "配置",
   "Helm charts": "Helm Chart",
