@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,29 @@ def test_what_is_built_fits() -> None:
     page = (console.FOLDER / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*\ssrc=)", page), "an inline script would not run"
     assert " style=" not in page
+
+
+def _texts() -> Iterator[str]:
+    """Every text of the server's sources, with {} for what it names and without the gate that it begins with."""
+    for path in Path(roadstead.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            if all(isinstance(part, ast.Constant | ast.FormattedValue) for part in parts):
+                text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+                yield re.sub(r"^(credential|policy|token|network|limit): ", "", text)
+
+
+def test_what_is_translated_is_what_the_server_says() -> None:
+    source = (WEB / "src" / "parts" / "words" / "said.ts").read_text()
+    pairs = re.findall(r"""^  (".*"|'.*'): (".*"|'.*'),$""", source, re.MULTILINE)
+    translations = {ast.literal_eval(text): ast.literal_eval(chinese) for text, chinese in pairs}
+    assert len(translations) > 150
+    assert sorted(translations.keys() - set(_texts())) == [], "the server says it otherwise now"
+    for text, chinese in translations.items():
+        # Each thing that is named stays named, whatever the order.
+        assert sorted(re.findall(r"\{t?(\d)\}", chinese)) == [str(n + 1) for n in range(text.count("{}"))], text
+        # A form of its own words: one that fits anything would translate what it does not mean.
+        assert "{}" not in text or len(re.findall(r"[a-z]", text.replace("{}", ""))) >= 4, text
 
 
 def test_the_commands_that_empty_pages_teach_are_commands() -> None:

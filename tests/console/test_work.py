@@ -53,6 +53,10 @@ def test_somebody_signs_in_and_out(browser: Browser, registry: RoadsteadServer, 
         somebody.press("Sign in")
         problem = somebody.page.get_by_role("alert")
         expect(problem).to_contain_text("AuthFailure")
+        # In the reader's language, and with the gate that says it.
+        expect(problem).to_contain_text({"en": "the name or password is wrong", "zh": "账号名或密码错误"}[language])
+        expect(problem).to_contain_text({"en": "Log in, or send", "zh": "请登录，或使用"}[language])
+        expect(problem).to_contain_text(somebody.say("Gate: credential"))
         expect(problem).to_contain_text(somebody.say("Request"))
         somebody.fill(somebody.say("Password"), made.password)
         somebody.press("Sign in")
@@ -177,7 +181,8 @@ def test_what_the_server_refuses_is_explained(owner: Person) -> None:
     owner.press("Create")
     problem = owner.page.locator("dialog[open] .problem")
     problem.wait_for()
-    expect(problem).to_contain_text("library")
+    told = {"en": "namespace 'library' exists already", "zh": "命名空间 'library' 已存在"}
+    expect(problem).to_contain_text(told[owner.language])
     expect(problem).to_contain_text(owner.say("Request"))
     assert re.search(r"[0-9a-f]{16}", problem.inner_text())
     owner.press("Cancel")
@@ -411,6 +416,7 @@ def test_a_user_gets_a_policy_and_it_is_said_what_the_user_may_do(owner: Person,
     asked = owner.page.get_by_text("tcr:PullRepository", exact=True)
     verdict = owner.page.locator(".verdicts summary").filter(has=asked)
     expect(verdict).to_contain_text(owner.say("may"))
+    expect(verdict).to_contain_text({"en": "of the policy", "zh": "条语句允许此操作"}[owner.language])
     browser = owner.context.browser
     assert browser is not None
     with person(browser, owner.server, owner.language) as newcomer:
@@ -419,6 +425,8 @@ def test_a_user_gets_a_policy_and_it_is_said_what_the_user_may_do(owner: Person,
         problem = newcomer.page.locator(".problem").first
         expect(problem).to_contain_text(newcomer.say("Gate: policy"))
         expect(problem).to_contain_text("cloudaudit:LookUpEvents")
+        why = {"en": "no policy of the account allows it", "zh": "该账号的策略均未允许此操作"}
+        expect(problem).to_contain_text(why[newcomer.language])
         has_a_second_factor(newcomer, fresh)
         owner.open(f"users/{fresh}")
         owner.press("Remove, it is lost")

@@ -11,7 +11,7 @@ import { Facts, Page } from "../parts/page";
 import { gateOf, ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { time } from "../parts/shown";
-import { t } from "../parts/words";
+import { said, t } from "../parts/words";
 import { pretty } from "./manifests";
 
 type Row = Schemas["AuditedEvent"];
@@ -119,14 +119,14 @@ function Explained({ id, onClose }: { id: string; onClose: () => void }) {
       {found.isError && <ProblemBox error={found.error} />}
       {found.data?.Refusals.map((each, place) => (
         <section key={place} className="refusal">
-          <p><Tag theme="danger" variant="light">{gateOf(each.Gate)}</Tag> <strong>{each.Message}</strong></p>
+          <p><Tag theme="danger" variant="light">{gateOf(each.Gate)}</Tag> <strong>{said(each.Message)}</strong></p>
           <Facts
             facts={[
               [t("Account"), <>{each.UserName} <code>{each.User}</code></>], [t("Address"), each.Address], [t("Action"), <code key="a">{each.Action}</code>],
-              [t("Resource"), <code key="r" className="wrap">{each.Resource}</code>], [t("Reason"), each.Reason], [t("Policy"), each.Policy || "—"],
+              [t("Resource"), <code key="r" className="wrap">{each.Resource}</code>], [t("Reason"), said(each.Reason)], [t("Policy"), each.Policy || "—"],
             ]}
           />
-          <p><strong>{t("What helps:")}</strong> {each.Remedy}</p>
+          <p><strong>{t("What helps:")}</strong> {said(each.Remedy)}</p>
         </section>
       ))}
       {found.data?.Refusals.length === 0 && <p>{t("Nothing of this request was refused.")}</p>}

@@ -13,7 +13,7 @@ import { useInstance } from "../parts/instance";
 import { Tabs } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
-import { t, type Text } from "../parts/words";
+import { said, t, type Text } from "../parts/words";
 import { Toggle } from "./credentials";
 
 type Row = Schemas["AccessVpc"];
@@ -47,7 +47,7 @@ export function PrivateLinks() {
         columns={[
           { title: t("Network"), cell: (row) => <><code>{row.VpcId}</code><div className="muted"><code>{row.SubnetId}</code></div></> },
           { title: t("Private address"), cell: (row) => (row.AccessIp ? <code>{row.AccessIp}</code> : "—") },
-          { title: t("State"), cell: (row) => <><Tag theme={STATES[row.Status].theme} variant="light">{t(STATES[row.Status].text)}</Tag>{row.Reason && <div className="muted">{row.Reason}</div>}</> },
+          { title: t("State"), cell: (row) => <><Tag theme={STATES[row.Status].theme} variant="light">{t(STATES[row.Status].text)}</Tag>{row.Reason && <div className="muted">{said(row.Reason)}</div>}</> },
           {
             title: t("Actions"),
             align: "end",

@@ -13,7 +13,7 @@ import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { RowActions } from "../parts/row-actions";
 import { announce } from "../parts/toast";
-import { t, type Text } from "../parts/words";
+import { said, t, type Text } from "../parts/words";
 import { HostNames } from "./domains";
 import { PrivateLinks } from "./links";
 import { Rates } from "./rates";
@@ -61,7 +61,7 @@ function LoopbackEntry() {
       >
         {(entry.error ?? opening.error) && <ProblemBox error={entry.error ?? opening.error} />}
         {entry.data && <p><Tag theme={on ? "success" : "default"} variant="light">{on ? t("Open") : t("Closed")}</Tag> <span className="muted">{on ? t("Programs on the serving host itself are let in, by localhost.") : t("Programs on the serving host itself are refused.")}</span></p>}
-        {entry.data?.Reason && <Alert theme="warning" message={entry.data.Reason} />}
+        {entry.data?.Reason && <Alert theme="warning" message={said(entry.data.Reason)} />}
       </Card>
       {closing && (
         <Confirm
@@ -112,7 +112,7 @@ function PublicEntry() {
       >
         {(entry.error ?? switching.error) && <ProblemBox error={entry.error ?? switching.error} />}
         {state && <p><Tag theme={state.theme} variant="light">{t(state.text)}</Tag> <span className="muted">{opened ? t("The addresses of the allowlist are let in, and nobody else.") : t("Clients on other machines are refused.")}</span></p>}
-        {entry.data?.Reason && <Alert theme="warning" message={entry.data.Reason} />}
+        {entry.data?.Reason && <Alert theme="warning" message={said(entry.data.Reason)} />}
       </Card>
       <ResourceTable<Row>
         name={t("Allowlist")}

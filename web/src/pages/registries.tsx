@@ -15,7 +15,7 @@ import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { RowActions } from "../parts/row-actions";
 import { number, size } from "../parts/shown";
-import { t, type Text } from "../parts/words";
+import { said, t, type Text } from "../parts/words";
 import { When } from "../parts/when";
 import { SPECIFICATIONS } from "./overview";
 
@@ -224,7 +224,7 @@ function Progress({ id, onClose, onOpen }: { id: string; onClose: () => void; on
           <>
             <p><StateTag state={status.Status} /></p>
             <Steps layout="vertical" readonly current={status.Status === "Running" ? "FINISH" : current < 0 ? conditions.length : current}>
-              {conditions.map((each) => <Steps.StepItem key={each.Type} status={each.Status === "Failed" ? "error" : "default"} title={STEPS[each.Type] ? t(STEPS[each.Type]) : each.Type} content={each.Reason} />)}
+              {conditions.map((each) => <Steps.StepItem key={each.Type} status={each.Status === "Failed" ? "error" : "default"} title={STEPS[each.Type] ? t(STEPS[each.Type]) : each.Type} content={said(each.Reason)} />)}
             </Steps>
           </>
         )}

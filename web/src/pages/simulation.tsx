@@ -11,7 +11,7 @@ import { instanceNamed, useInstanceNames, useLastInstance } from "../parts/insta
 import { Card, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { useMe } from "../parts/session";
-import { t, type Text } from "../parts/words";
+import { said, t, type Text } from "../parts/words";
 import { pretty } from "./manifests";
 
 const ACTIONS: { action: string; text: Text }[] = [
@@ -102,7 +102,7 @@ function Verdict({ action, text, resource, subject }: VerdictProps) {
       <details>
         <summary>
           {found.data ? found.data.Allowed ? <Tag theme="success" variant="light">{t("may")}</Tag> : <Tag theme="danger" variant="light">{t("may not")}</Tag> : <Tag variant="light">…</Tag>}{" "}
-          <strong>{t(text)}</strong> <code>{action}</code> <span className="muted">{found.data?.Reason}</span>
+          <strong>{t(text)}</strong> <code>{action}</code> <span className="muted">{said(found.data?.Reason ?? "")}</span>
         </summary>
         {found.isError && <ProblemBox error={found.error} />}
         {found.data?.Policy && <p>{t("Policy")}: <strong>{found.data.Policy}</strong></p>}

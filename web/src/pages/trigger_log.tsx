@@ -14,7 +14,7 @@ import { ProblemBox } from "../parts/problem";
 import { ResourceTable } from "../parts/resource-table";
 import { time } from "../parts/shown";
 import { announce } from "../parts/toast";
-import { t, type Text } from "../parts/words";
+import { said, t, type Text } from "../parts/words";
 import { pretty } from "./manifests";
 
 type Row = Schemas["WebhookTriggerLog"];
@@ -112,7 +112,7 @@ function Attempts({ where, log, onClose }: { where: { RegistryId: string; Namesp
             <p>
               <strong>{t("Attempt {count}", { count: each.Number })}</strong> {time(each.Time)} · {t("{count} ms", { count: each.Milliseconds })} · {each.Status ?? t("no answer")}
             </p>
-            {each.Error && <p className="field-problem">{each.Error}</p>}
+            {each.Error && <p className="field-problem">{said(each.Error)}</p>}
             <details>
               <summary>{t("Request and answer")}</summary>
               <Command text={each.Request} />

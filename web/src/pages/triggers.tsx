@@ -16,7 +16,7 @@ import { ResourceTable } from "../parts/resource-table";
 import { RowActions } from "../parts/row-actions";
 import { ago } from "../parts/shown";
 import { announce } from "../parts/toast";
-import { t } from "../parts/words";
+import { said, t } from "../parts/words";
 import { Toggle } from "./credentials";
 import { NamespaceFilter } from "./repositories";
 
@@ -206,7 +206,7 @@ function TriggerForm({ trigger, namespace, onDone, onCancel }: FormProps) {
       {testing.data?.Results.map((each) => (
         <div key={each.Address} className={each.Accepted ? "result result-well" : "result"} role="status">
           <strong>{each.Accepted ? t("The address has accepted a sample") : t("The address has not accepted a sample")}</strong> {each.Status ?? ""} {t("after {count} ms", { count: each.Milliseconds })}
-          {each.Error && <p>{each.Error}</p>}
+          {each.Error && <p>{said(each.Error)}</p>}
           {each.AnswerBody && <pre>{each.AnswerBody}</pre>}
         </div>
       ))}
@@ -234,7 +234,7 @@ function PatternTester({ namespace, condition }: { namespace: string; condition:
   return (
     <div className="pattern-tester" aria-live="polite">
       {found.isError ? (
-        <p className="field-problem">{found.error.message}</p>
+        <p className="field-problem">{said(found.error.message)}</p>
       ) : (
         found.data && (
           <>

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { ApiProblem, type Problem } from "../api/client";
 import { Copy } from "./copy";
-import { t, type Text } from "./words";
+import { said, t, type Text } from "./words";
 
 const GATES: Record<string, Text> = {
   credential: "Gate: credential",
@@ -30,10 +30,10 @@ export function ProblemBox({ error, again }: { error: unknown; again?: ReactNode
         title={problem.Code ? `${problem.Code}` : t("This did not work")}
         message={
           <div className="problem-body">
-            <p>{problem.detail}</p>
+            <p>{problem.Code === "Unreachable" ? t("The server does not answer.") : said(problem.detail)}</p>
             {problem.Remedy && (
               <p>
-                <strong>{t("What helps:")}</strong> {problem.Remedy}
+                <strong>{t("What helps:")}</strong> {said(problem.Remedy)}
               </p>
             )}
             <p className="problem-facts">

@@ -11,6 +11,7 @@ const KEPT = "roadstead.language";
 let language: Language = "en";
 let words: Partial<Record<string, string>> = {};
 let helps: Partial<Record<string, string>> = {};
+let translated: (text: string) => string = (text) => text;
 let fields: Partial<Record<string, readonly [string, string]>> = {};
 
 export const currentLanguage = (): Language => language;
@@ -26,9 +27,10 @@ export async function prepareWords(): Promise<void> {
   language = wanted();
   fields = (await import("./fields")).fieldNames;
   if (language === "zh") {
-    const [texts, told] = await Promise.all([import("./zh"), import("./helps")]);
+    const [texts, told, server] = await Promise.all([import("./zh"), import("./helps"), import("./said")]);
     words = texts.zh;
     helps = told.helps;
+    translated = server.translated;
   }
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 }
@@ -43,6 +45,9 @@ export function t(text: Text, values?: Record<string, string | number>): string 
   const found = (language === "zh" && words[text]) || text;
   return values ? found.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)) : found;
 }
+
+/** What the server says of a refusal or a failure, in the language that is shown where its text is known. */
+export const said = (text: string): string => (language === "zh" ? translated(text) : text);
 
 /** How a field of the API is called: `RegistryName` is "Instance name". */
 export function fieldLabel(name: string): string {

@@ -44,6 +44,7 @@ export const parts = {
     "请联系管理员为您授予相应策略，或在上方选择其他实例。",
   "Where you are": "当前位置",
   "This did not work": "操作未成功",
+  "The server does not answer.": "服务器没有响应。",
   "What helps:": "解决办法：",
   "Request": "请求",
   "Explain the decision": "查看判定详情",
