@@ -121,8 +121,11 @@ class Person:
         ]
 
     def overflows(self) -> bool:
-        """Whether the page is wider than its window."""
-        wide: bool = self.page.evaluate("document.scrollingElement.scrollWidth > window.innerWidth")
+        """Whether the page, or a window over it, is wider than its place."""
+        wide: bool = self.page.evaluate(
+            "document.scrollingElement.scrollWidth > window.innerWidth"
+            " || [...document.querySelectorAll('dialog[open]')].some((each) => each.scrollWidth > each.clientWidth)"
+        )
         return wide
 
 

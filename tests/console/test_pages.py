@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -81,7 +82,22 @@ def test_a_page_loads_fits_and_can_be_used_by_everybody(somebody: Person, path: 
     assert somebody.complaints == []
 
 
+def test_the_letters_of_pictures_are_as_large_as_others(somebody: Person) -> None:
+    somebody.open("i/default/overview?days=90")
+    label = somebody.page.locator(".columns text").first
+    label.wait_for()
+    drawn = "each => parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a"
+    assert label.evaluate(drawn) >= 11
+    # None stands over another.
+    boxes = [each.bounding_box() for each in somebody.page.locator(".columns svg").first.locator("g > text").all()]
+    days = sorted((box for box in boxes[3:] if box), key=lambda box: box["x"])
+    assert len(days) > 2
+    assert all(one["x"] + one["width"] < other["x"] for one, other in itertools.pairwise(days))
+
+
 DIALOGS = [
+    ("i/default/overview", "Change the labels"),
+    ("instances", "New instance"),
     ("i/default/namespaces", "New namespace"),
     ("i/default/triggers", "New trigger"),
     ("i/default/service-accounts", "New service account"),

@@ -30,7 +30,7 @@ export default function Overview() {
   return (
     <Page
       title={instance.RegistryName}
-      lead={<>{domainOf(instance)} · {instance.RegionName} · {t(SPECIFICATIONS[instance.RegistryType])} <InstanceLabels instance={instance} /></>}
+      lead={<>{domainOf(instance)} · {instance.RegionName} · {t(SPECIFICATIONS[instance.RegistryType])}<InstanceLabels instance={instance} /></>}
     >
       {found.isError && <ProblemBox error={found.error} />}
       {found.isPending && <p className="muted" aria-busy="true">{t("Loading")}</p>}
@@ -69,7 +69,7 @@ function InstanceLabels({ instance }: { instance: Instance }) {
   const cache = useQueryClient();
   const [changing, setChanging] = useState(false);
   return (
-    <>
+    <div className="label-line">
       <Labels carried={instance.TagSpecification} list="/instances" />
       <button type="button" className="link" onClick={() => setChanging(true)}>{t("Change the labels")}</button>
       {changing && (
@@ -81,7 +81,7 @@ function InstanceLabels({ instance }: { instance: Instance }) {
           onClose={() => setChanging(false)}
         />
       )}
-    </>
+    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 // Two pictures of numbers, drawn as SVG: columns over days, and bars side by side. Each has its numbers as a table for
 // those who do not see the picture.
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { number } from "./shown";
 
 interface Series {
@@ -21,7 +21,10 @@ interface ColumnsProps {
 }
 
 const HEIGHT = 150;
-const STEP = 40;
+/** Left of the columns, for what the lines stand for. */
+const MARGIN = 60;
+/** As wide as the label of a day, with a gap. */
+const LABEL = 68;
 
 function ceiling(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
@@ -34,6 +37,18 @@ export function ceilingOfBytes(value: number): number {
   return value / unit > 500 ? 1024 * unit : ceiling(value / unit) * unit;
 }
 
+/** The width of the element on the page, so that a picture is drawn in its own size and its letters are as large as others. */
+function useWidth() {
+  const place = useRef<HTMLElement>(null);
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry.contentRect.width)));
+    observer.observe(place.current!);
+    return () => observer.disconnect();
+  }, []);
+  return { place, width };
+}
+
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
 export function Columns({ title, days, series, show = number, whole = sum, round = ceiling }: ColumnsProps) {
@@ -41,12 +56,15 @@ export function Columns({ title, days, series, show = number, whole = sum, round
   const known = (values: (number | undefined)[]) => values.filter((value) => value !== undefined);
   const told = (value: number | undefined) => (value === undefined ? "—" : show(value));
   const top = round(Math.max(4, ...known(days.flatMap((day) => day.values))));
-  const width = days.length * STEP;
-  const bar = (STEP - 14) / series.length;
+  const { place: figure, width: given } = useWidth();
+  const width = Math.max(given - MARGIN - 4, 1);
+  const step = width / Math.max(days.length, 1);
+  const gap = Math.min(step / 3, 14);
+  const bar = (step - gap) / series.length;
   const day = shown === undefined ? undefined : days[shown];
-  const every = Math.ceil(days.length / 7);
+  const every = Math.ceil(LABEL / step);
   return (
-    <figure className="columns">
+    <figure className="columns" ref={figure}>
       <figcaption>
         <span className="legend">
           {series.map((each, place) => (
@@ -58,7 +76,7 @@ export function Columns({ title, days, series, show = number, whole = sum, round
         </span>
         <span className="muted">{day?.label ?? `${days[0]?.label} – ${days.at(-1)?.label}`}</span>
       </figcaption>
-      <svg viewBox={`-60 -8 ${width + 64} ${HEIGHT + 32}`} aria-hidden="true" onMouseLeave={() => setShown(undefined)}>
+      <svg viewBox={`${-MARGIN} -8 ${width + MARGIN + 4} ${HEIGHT + 32}`} height={HEIGHT + 32} aria-hidden="true" onMouseLeave={() => setShown(undefined)}>
         {[0, 0.5, 1].map((part) => (
           <g key={part}>
             <line x1="0" x2={width} y1={HEIGHT * (1 - part)} y2={HEIGHT * (1 - part)} className="grid" />
@@ -67,19 +85,19 @@ export function Columns({ title, days, series, show = number, whole = sum, round
         ))}
         {days.map((each, place) => (
           <g key={each.label} onMouseEnter={() => setShown(place)}>
-            <rect x={place * STEP} y="0" width={STEP} height={HEIGHT} className={place === shown ? "lit" : "unlit"} />
+            <rect x={place * step} y="0" width={step} height={HEIGHT} className={place === shown ? "lit" : "unlit"} />
             {each.values.map((value, which) => value !== undefined && (
               <rect
                 key={series[which].name}
                 className={series[which].className}
-                x={place * STEP + 7 + which * bar}
-                width={Math.max(bar - 2, 2)}
+                x={place * step + gap / 2 + which * bar}
+                width={Math.max(bar - Math.min(2, bar / 4), 1)}
                 y={HEIGHT - (value / top) * HEIGHT}
                 height={(value / top) * HEIGHT}
                 rx="1.5"
               />
             ))}
-            {place % every === 0 && <text x={place * STEP + STEP / 2} y={HEIGHT + 18} textAnchor="middle">{each.label}</text>}
+            {place % every === 0 && (place + 0.5) * step + LABEL / 3 <= width && <text x={place * step + step / 2} y={HEIGHT + 18} textAnchor="middle">{each.label}</text>}
           </g>
         ))}
       </svg>

@@ -13,7 +13,7 @@ interface Props {
 
 export function RowActions({ onEdit, onDelete, verb, children }: Props) {
   return (
-    <span className="nowrap">
+    <span className="nowrap row-actions">
       {onEdit && <Button variant="text" size="small" onClick={onEdit}>{t("Edit")}</Button>}
       {children}
       {onDelete && <Button variant="text" size="small" theme="danger" onClick={onDelete}>{verb ?? t("Delete")}</Button>}
