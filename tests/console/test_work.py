@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import uuid
@@ -445,6 +446,31 @@ def test_who_may_do_what_is_told_before_any_instance_was_opened(
         # The menu leads to the instance too.
         newcomer.page.get_by_role("link", name=newcomer.say("Image repositories")).click()
         newcomer.page.get_by_role("link", name="library/shop/frontend").wait_for()
+
+
+def test_a_temporary_key_is_made_that_may_do_less(owner: Person) -> None:
+    owner.open("account")
+    owner.press("Temporary key")
+    policy = {"effect": "allow", "action": "tcr:DescribeInstances", "resource": "*"}
+    field = owner.page.locator('[data-field="Policy"] textarea')
+    field.fill("nonsense")
+    owner.press("Create")
+    expect(owner.page.locator("dialog[open] .problem")).to_contain_text("InvalidParameter.PolicyDocumentError")
+    field.fill(json.dumps({"version": "2.0", "statement": [policy]}))
+    owner.press("Create")
+    owner.page.get_by_role("timer").wait_for()
+    assert not owner.findings()
+    assert not owner.overflows()
+    shown = owner.page.locator("dialog[open] .command pre").all_inner_texts()
+    secret_id, secret_key, token = (each.strip() for each in shown[:3])
+    headers = {"x-tc-token": token}
+    allowed, refused = (
+        httpx2.post(f"{owner.server.url}/api/v1/{action}", json={}, auth=(secret_id, secret_key), headers=headers)
+        for action in ("DescribeInstances", "ListUsers")
+    )
+    assert allowed.status_code == 200, allowed.text
+    assert refused.status_code == 403, refused.text
+    owner.press("Done")
 
 
 def test_groups_and_policies_are_written(owner: Person, fresh: str) -> None:

@@ -152,7 +152,7 @@ export function Download({ name, text }: { name: string; text: string }) {
   return <Button variant="outline" onClick={save}>{t("Download")}</Button>;
 }
 
-function Countdown({ until }: { until: number }) {
+export function Countdown({ until }: { until: number }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000);

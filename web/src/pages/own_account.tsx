@@ -11,6 +11,7 @@ import { Card, Facts, Page } from "../parts/page";
 import { ProblemBox } from "../parts/problem";
 import { useMe } from "../parts/session";
 import { ago } from "../parts/shown";
+import { TemporaryKey } from "../parts/temporary-key";
 import { announce } from "../parts/toast";
 import { t } from "../parts/words";
 import { Download } from "./credentials";
@@ -26,7 +27,7 @@ export default function OwnAccount() {
         <PasswordCard />
         <SecondFactor />
       </div>
-      <AccessKeys uin={Number(me.Uin)} />
+      <AccessKeys uin={Number(me.Uin)}><TemporaryKey name={me.Name} /></AccessKeys>
       <Logins />
     </Page>
   );

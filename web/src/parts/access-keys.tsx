@@ -1,6 +1,6 @@
 // API keys of an account: made, shown once, switched off, deleted.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { ApiProblem, call, type Schemas } from "../api/client";
 import { Toggle } from "../pages/credentials";
 import { Button } from "./button";
@@ -12,7 +12,13 @@ import { ProblemBox } from "./problem";
 import { ago } from "./shown";
 import { t } from "./words";
 
-export function AccessKeys({ uin }: { uin: number }) {
+interface Props {
+  uin: number;
+  /** What else can be made here. */
+  children?: ReactNode;
+}
+
+export function AccessKeys({ uin, children }: Props) {
   const cache = useQueryClient();
   const [made, setMade] = useState<Schemas["AccessKeyDetail"]>();
   const [deleting, setDeleting] = useState<string>();
@@ -33,7 +39,7 @@ export function AccessKeys({ uin }: { uin: number }) {
   const closed = found.error instanceof ApiProblem && found.error.problem.Gate === "policy";
   const problem = (closed ? null : found.error) ?? creating.error ?? switching.error;
   return (
-    <Card title={t("API keys")} actions={!closed && <Button variant="outline" loading={creating.isPending} onClick={() => creating.mutate()}>{t("New API key")}</Button>}>
+    <Card title={t("API keys")} actions={<span className="page-actions">{children}{!closed && <Button variant="outline" loading={creating.isPending} onClick={() => creating.mutate()}>{t("New API key")}</Button>}</span>}>
       {problem && <ProblemBox error={problem} />}
       {closed && <p className="muted">{t("You may not see the API keys of this account. Whoever manages users makes them, or gives you {action}.", { action: "cam:ListAccessKeys" })}</p>}
       {found.data?.AccessKeys.length === 0 && <p className="muted">{t("An API key opens the API: for scripts, tccli, the SDKs and Terraform. There is none yet.")}</p>}

@@ -26,6 +26,8 @@ export const fieldNames = {
   CountryCode: ["Country code", "国际区号"],
   PhoneNum: ["Telephone number", "手机号"],
   UseApi: ["Make an API key", "创建 API 密钥"],
+  DurationSeconds: ["Valid for", "有效时间"],
+  Policy: ["Only what this policy allows too", "权限范围（策略）"],
   Password: ["Password", "密码"],
   GroupName: ["Name", "名称"],
   PolicyName: ["Name", "名称"],
