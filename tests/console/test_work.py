@@ -113,6 +113,10 @@ def labelled(owner: Person, *labels: tuple[str, str]) -> None:
 def test_an_instance_is_labelled_and_found_by_its_labels(owner: Person, fresh: str) -> None:
     owner.open("i/default/overview")
     owner.press("Change the labels")
+    owner.page.keyboard.press("Escape")
+    # Whoever uses keys goes on where they were.
+    expect(owner.page.get_by_role("button", name=owner.say("Change the labels"))).to_be_focused()
+    owner.page.keyboard.press("Enter")
     owner.press("Save")
     owner.sees(owner.say("This is needed"))
     labelled(owner, ("team", fresh), ("team", "web"))
@@ -133,6 +137,7 @@ def test_an_instance_is_labelled_and_found_by_its_labels(owner: Person, fresh: s
     search.fill("team:nobody")
     owner.page.keyboard.press("Enter")
     owner.sees(owner.say("Nothing fits this search"))
+    expect(search).to_be_focused()
     assert "label=team%3Anobody" in owner.page.url
     owner.press("Show everything")
     row.get_by_role("button", name=owner.say("Labels")).click()
@@ -169,6 +174,11 @@ def test_a_namespace_is_labelled_where_it_is_made_and_changed(owner: Person, fre
 
 
 def test_an_address_with_an_unknown_tab_shows_the_first(owner: Person) -> None:
+    owner.open(f"{SHOP}?tab=nonsense")
+    owner.page.get_by_role("tab").first.focus()
+    owner.page.keyboard.press("ArrowRight")
+    expect(owner.page.get_by_role("tab").nth(1)).to_be_focused()
+    assert owner.page.url.endswith("?tab=about")
     for path in (SHOP, f"{SHOP}?image=2.0.0", "i/default/charts/library/webshop", "policies/1"):
         owner.open(f"{path}{'&' if '?' in path else '?'}tab=nonsense")
         expect(owner.page.get_by_role("tab").first).to_have_attribute("aria-selected", "true")

@@ -46,13 +46,13 @@ export function PrivateLinks() {
         actions={add}
         columns={[
           { title: t("Network"), cell: (row) => <><code>{row.VpcId}</code><div className="muted"><code>{row.SubnetId}</code></div></> },
-          { title: t("Private address"), cell: (row) => (row.AccessIp ? <code>{row.AccessIp}</code> : "—") },
-          { title: t("State"), cell: (row) => <><Tag theme={STATES[row.Status].theme} variant="light">{t(STATES[row.Status].text)}</Tag>{row.Reason && <div className="muted">{said(row.Reason)}</div>}</> },
+          { title: t("Private address"), minor: true, cell: (row) => (row.AccessIp ? <code>{row.AccessIp}</code> : "—") },
+          { title: t("State"), cell: (row) => <><Tag theme={STATES[row.Status].theme} variant="light">{t(STATES[row.Status].text)}</Tag>{row.AccessIp && <div className="only-narrow"><code>{row.AccessIp}</code></div>}{row.Reason && <div className="muted reason">{said(row.Reason)}</div>}</> },
           {
             title: t("Actions"),
             align: "end",
             cell: (row) => (
-              <span className="nowrap">
+              <span className="nowrap row-actions stacked">
                 <Button variant="text" size="small" disabled={!row.AccessIp} onClick={() => setNamed(row)}>{t("Names")}</Button>
                 <Button variant="text" size="small" theme="danger" onClick={() => setDeleting(row)}>{t("Delete")}</Button>
               </span>

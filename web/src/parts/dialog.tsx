@@ -1,6 +1,6 @@
 // A window over the page: the browser's own dialog, which keeps the focus inside, closes with Escape and gives the focus
 // back.
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { CloseIcon } from "tdesign-icons-react";
 import { Toasts } from "./toast";
 import { t } from "./words";
@@ -20,7 +20,8 @@ export function focusFirst(place: Element | null): void {
 export function Dialog({ title, onClose, children, wide }: Props) {
   const shown = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  // It is closed while it still stands in the page: from one that is gone the browser gives no focus back.
+  useLayoutEffect(() => {
     const dialog = shown.current;
     if (dialog && !dialog.open) {
       dialog.showModal();

@@ -1,5 +1,5 @@
 // Labels: keys with values by which people sort instances and namespaces. They are shown, edited, and looked for by.
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link } from "react-router";
 import { CloseIcon } from "tdesign-icons-react";
 import type { Schemas } from "../api/client";
@@ -40,27 +40,30 @@ export function labelFilters(address: URLSearchParams): Schemas["Filter"][] {
 export function LabelFilter() {
   const [address, change] = useAddress();
   const shown = address.get("label") ?? "";
+  const [text, setText] = useState(shown);
+  useEffect(() => setText(shown), [shown]);
   const go = (label: string) => label !== shown && change({ label, last: null });
   return (
     <form
       className="filter"
       onSubmit={(event) => {
         event.preventDefault();
-        go((new FormData(event.currentTarget).get("label") as string).trim());
+        go(text.trim());
       }}
     >
       <label className="filter">
         {t("Label")}
         <input
-          key={shown}
-          name="label"
           type="search"
           className="plain short"
-          defaultValue={shown}
+          value={text}
           placeholder={t("key or key:value")}
           spellCheck={false}
-          onBlur={(event) => go(event.target.value.trim())}
-          onChange={(event) => event.target.value === "" && go("")}
+          onBlur={() => go(text.trim())}
+          onChange={(event) => {
+            setText(event.target.value);
+            if (event.target.value === "") go("");
+          }}
         />
       </label>
     </form>

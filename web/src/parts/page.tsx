@@ -1,5 +1,5 @@
 // What every page begins with: where one is, what this page is about, and its main action.
-import { useEffect, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { Link } from "react-router";
 import { t } from "./words";
 
@@ -76,12 +76,19 @@ interface TabsProps {
 
 /** Which part of a page is shown; the arrow keys go from one to the next. */
 export function Tabs({ name, tabs, shown, onShow }: TabsProps) {
+  const list = useRef<HTMLDivElement>(null);
+  const moved = useRef(false);
+  useEffect(() => {
+    if (moved.current) list.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+    moved.current = false;
+  }, [shown]);
   const step = (by: number) => {
+    moved.current = true;
     const place = tabs.findIndex((each) => each.key === shown);
     onShow(tabs[(place + by + tabs.length) % tabs.length].key);
   };
   return (
-    <div className="tabs" role="tablist" aria-label={name}>
+    <div className="tabs" role="tablist" aria-label={name} ref={list}>
       {tabs.map((each) => (
         <button
           key={each.key}
@@ -93,7 +100,6 @@ export function Tabs({ name, tabs, shown, onShow }: TabsProps) {
           onKeyDown={(event) => {
             if (event.key === "ArrowRight") step(1);
             if (event.key === "ArrowLeft") step(-1);
-            if (event.key.startsWith("Arrow")) requestAnimationFrame(() => document.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')?.focus());
           }}
         >
           {each.text}

@@ -30,7 +30,10 @@ export function TemporaryKey({ name }: { name: string }) {
           fields={["DurationSeconds", "Policy"]}
           fixed={{ Name: name.replace(/[^\w.@-]/g, "_") }}
           initial={{ DurationSeconds: 3600 }}
-          special={{ DurationSeconds: { options: lengths() }, Policy: { rows: 8 } }}
+          special={{
+            DurationSeconds: { options: lengths(), help: t("It ends by itself, and makes no other keys.") },
+            Policy: { rows: 8, help: t("A policy as JSON: the key may do what both this and your own policies allow. Empty: all that you may.") },
+          }}
           submit={t("Create")}
           onDone={(answer) => {
             setAsking(false);

@@ -30,8 +30,6 @@ export const helps: Record<string, string> = {
   CountryCode: "手机号的国际区号，例如 86。",
   PhoneNum: "手机号，最多 40 个字符；系统不会发送短信。",
   UseApi: "是否同时创建 API 密钥。",
-  DurationSeconds: "到期后自动失效。",
-  Policy: "JSON 策略。密钥只能执行该策略与账号自身策略都允许的操作；留空则与账号相同。",
   Password: "8 至 128 个字符，包含大写字母、小写字母、数字和特殊字符。",
   GroupName: "用户组名称，1 至 64 个字符。",
   PolicyName: "策略名称，1 至 128 个字母、数字和 + = , . @ _ -。",

@@ -23,6 +23,9 @@ export const access = {
   "New group": "新建用户组",
   "What a group may do, each of its members may do.": "组内成员拥有用户组的全部权限。",
   "Temporary key": "临时密钥",
+  "It ends by itself, and makes no other keys.": "到期自动失效，且不能创建其他密钥。",
+  "A policy as JSON: the key may do what both this and your own policies allow. Empty: all that you may.":
+    "JSON 策略：密钥只能执行该策略与您自身策略都允许的操作；留空则与您相同。",
   "Session token": "会话令牌（Token）",
   "As tccli reads it": "用于 tccli 的环境变量",
   "{count} minutes": "{count} 分钟",
