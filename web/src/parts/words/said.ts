@@ -43,6 +43,13 @@ export const answers: Record<string, string> = {
   "there is no second factor, so there is nothing to recover; set one up first": "没有设置二次验证，无需恢复码；请先设置",
   "the code is not of this secret; look at the app's clock and try the next one": "验证码与密钥不符，请检查应用的时间并使用下一个验证码",
   "there is no such login": "没有该登录",
+  "the service account {} is disabled": "服务级账号 {1} 已被禁用",
+  "the service account {} has come to its end": "服务级账号 {1} 已到期",
+  "there is no account for {} here; ask the owner for one": "此处没有 {1} 的账号，请联系所有者",
+  "the identity provider has refused: {}": "身份提供方已拒绝：{1}",
+  "the login has taken too long; begin again": "登录用时过长，请重新开始",
+  "this browser has not begun the login here, or has forgotten it; begin again": "该浏览器没有在此开始登录，或已遗失记录，请重新开始",
+  "the name {} belongs to a local account; log in to that with its password": "名称 {1} 属于本地账号，请使用其密码登录",
   // What one may do.
   "account {} may not do {} on {}: {}": "账号 {1} 无权对 {3} 执行 {2}：{t4}",
   "the account owns this deployment": "该账号是此部署的所有者",
@@ -79,6 +86,8 @@ export const answers: Record<string, string> = {
   "{} is not on the allowlist": "{1} 不在白名单中",
   "the allowlist has the version {}, not {}; list it again": "白名单的版本为 {1}，而非 {2}；请重新加载",
   "{} may have {} a second here; try again in {} s": "{1} 在此处每秒最多 {2}，请在 {3} 秒后重试",
+  "a proxy at {} forwards requests here and is not named; add its address to the setting network.proxies, so that clients are judged by their own addresses": "{1} 处的代理在转发请求，但未被声明；请将其地址加入设置项 network.proxies，以便按客户端自己的地址判定",
+  "the proxy at {} does not say for whom it asks; have it send the header {}, or take it out of the setting network.proxies if clients connect from there themselves": "{1} 处的代理没有说明为谁请求；请让它发送请求头 {2}，如果客户端自己从该处连接，请将其从设置项 network.proxies 中移除",
   // Private links and networks.
   "this server may not put the address on the interface; run: {}": "本服务器无权在网卡上添加该地址，请执行：{1}",
   "no serving host has the interface {}, or it is down": "没有服务主机具有网卡 {1}，或该网卡未启用",
@@ -136,6 +145,10 @@ export const answers: Record<string, string> = {
   "chart {} has no version {}": "Chart {1} 没有版本 {2}",
   "{} {} has just been deleted": "{1} {2} 刚刚被删除",
   "{} {} has no file {}": "{1} {2} 中没有文件 {3}",
+  "namespace {} does not exist in instance {}; its owner can create it with: roadstead namespace create {}": "实例 {2} 中没有命名空间 {1}；其所有者可用以下命令创建：roadstead namespace create {3}",
+  "repository {} has no {} {}": "仓库 {1} 没有 {2} {3}",
+  "a layer was collected while the image was copied; copy it again": "复制期间有镜像层被回收，请重新复制",
+  "the archive of {}/{} {} is not here any more": "{1}/{2} {3} 的归档已不存在",
   // Credentials, keys, users, groups and policies.
   "there is no long-term credential {}": "没有长期访问凭证 {1}",
   "an account has up to {} API keys; delete one first": "一个账号最多 {1} 个 API 密钥，请先删除一个",
@@ -168,6 +181,14 @@ export const answers: Record<string, string> = {
   "{}.{}: it is missing": "缺少 {1}.{2}",
   "{}.effect: it is allow or deny, not {}": "{1}.effect 必须为 allow 或 deny，而非 {2}",
   "{}: {} is not an action; write SERVICE:ACTION, for example tcr:PullRepository or tcr:*": "{1}：{2} 不是动作；请写成 SERVICE:ACTION，例如 tcr:PullRepository 或 tcr:*",
+  "the policy has {} characters; it may have {}": "策略有 {1} 个字符，最多 {2} 个",
+  "{}: the field {} is unknown; {}": "{1}：未知字段 {2}；{3}",
+  "{}: the list is empty": "{1}：列表为空",
+  "{}: {} is not a resource; write * or qcs::SERVICE:REGION:ACCOUNT:PATH, for example qcs::tcr:::repository/tcr-12345678/prod/*": "{1}：{2} 不是资源；请写成 * 或 qcs::SERVICE:REGION:ACCOUNT:PATH，例如 qcs::tcr:::repository/tcr-12345678/prod/*",
+  "{}: the operator {} is unknown; there are {}": "{1}：未知的条件运算符 {2}，可用的有：{3}",
+  "{}: there is no value to compare with": "{1}：没有可比较的值",
+  "{} is not an action; write it like tcr:PullRepository": "{1} 不是动作；请写成 tcr:PullRepository 的形式",
+  "{} is not a resource; write qcs::SERVICE:REGION:ACCOUNT:PATH or its PATH": "{1} 不是资源；请写成 qcs::SERVICE:REGION:ACCOUNT:PATH 或其 PATH",
   // Triggers and calls to other hosts.
   "a trigger named {} already exists in the namespace": "命名空间中已存在触发器 {1}",
   "instance {} has {} triggers, as many as may be": "实例 {1} 已有 {2} 个触发器，达到上限",
@@ -181,7 +202,15 @@ export const answers: Record<string, string> = {
   "{} is not at a public address; the operator can allow its address by the setting outbound.allow": "{1} 不是公网地址；运维人员可在设置项 outbound.allow 中放行",
   "a URL with a username or password is not called; secrets do not belong in URLs": "不会访问带有用户名或密码的 URL；请勿在 URL 中放置机密",
   "{} has not answered within {} s": "{1} 在 {2} 秒内没有响应",
-  "{} could not be asked: {}": "无法访问 {1}：{2}",
+  "{} could not be asked: {}": "无法访问 {1}：{t2}",
+  "the name {} has no address": "域名 {1} 没有地址",
+  "{} redirects too often": "{1} 重定向次数过多",
+  "{}: a redirect to another host is not followed": "{1}：不跟随到其他主机的重定向",
+  "{} answers more than {} bytes": "{1} 的响应超过 {2} 字节",
+  "Targets.Headers: {} is no name of a header": "{1} 不是请求头名称",
+  "Targets.Headers: {} is set by the server": "请求头 {1} 由服务器设置",
+  "Targets.Address: up to 2000 characters": "地址最多 2000 个字符",
+  "{} has too many alternatives: {} combinations may be": "{1} 的候选项过多，最多 {2} 种组合",
   "redirects are not followed": "不跟随重定向",
   "a pattern has up to {} characters, not {}": "模式最多 {1} 个字符，而非 {2} 个",
   "{} has a class without characters": "{1} 中有空的字符集",
@@ -197,6 +226,8 @@ export const answers: Record<string, string> = {
   "the host name {} is an instance's already": "域名 {1} 已属于某个实例",
   "{} is not a host name like images.example.com": "{1} 不是域名，例如 images.example.com",
   "names below {} are those of the instances themselves": "{1} 之下的名称保留给实例自己使用",
+  "there is no certificate {}; see: roadstead tls list": "没有证书 {1}；可查看：roadstead tls list",
+  "the certificate is not for {}, which uses this id": "证书不适用于使用该 ID 的 {1}",
   // Requests and the server itself.
   "the field {} is missing": "缺少字段 {1}",
   "the field {} does not fit: {}": "字段 {1} 不符合要求：{2}",
@@ -257,6 +288,8 @@ function prepared(): Form[] {
 
 function known(text: string): string | undefined {
   if (Object.hasOwn(answers, text)) return answers[text];
+  // Trying all forms on a long text could take long; what is known to the server is short.
+  if (text.length > 2000) return undefined;
   forms ??= prepared();
   for (const { shape, translation } of forms) {
     const found = shape.exec(text);
