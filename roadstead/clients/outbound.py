@@ -100,6 +100,8 @@ class Outbound:
         answer came in time.
         """
         limits = limits or Limits(self._rules.seconds, self._rules.answer_bytes)
+        # Loading the library can take a busy machine seconds, which are not the other host's.
+        self._opened()
         try:
             async with asyncio.timeout(limits.seconds):
                 return await self._follow(method, url, dict(headers or {}), content, limits)
@@ -127,10 +129,8 @@ class Outbound:
     async def _once(self, method: str, url: str, headers: dict[str, str], content: bytes, limits: Limits) -> Answer:
         import httpx2
 
-        if self._client is None:
-            self._client = self._open()
         try:
-            async with self._client.stream(method, url, headers=headers, content=content or None) as response:
+            async with self._opened().stream(method, url, headers=headers, content=content or None) as response:
                 body = await self._read(response, url, limits)
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
             cut = isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
@@ -149,6 +149,11 @@ class Outbound:
             if size > limits.answer_bytes:
                 raise OutboundFailed(f"{place(url)} answers more than {limits.answer_bytes} bytes")
         return b"".join(pieces)[: limits.answer_bytes]
+
+    def _opened(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            self._client = self._open()
+        return self._client
 
     def _open(self) -> httpx2.AsyncClient:
         import httpx2
