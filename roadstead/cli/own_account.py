@@ -17,6 +17,7 @@ from roadstead.cli.options import Options
 from roadstead.cli.output import show
 from roadstead.cli.session import configured
 from roadstead.clients.people import Person, logged_in
+from roadstead.domain.counts import counted
 from roadstead.errors import PasswordChangeNeeded, SecondFactorFailure
 
 commands = typer.Typer(help="One's own password and second factor, as the console has them.", no_args_is_help=True)
@@ -44,7 +45,7 @@ def show_(context: typer.Context, name: Name) -> None:
         return {key: value for key, value in person.told.items() if key != "CsrfToken"}
 
     told_ = _as_person(context, name, told)
-    factor = f"on, {told_['RecoveryCodes']} recovery codes left" if told_["Totp"] else "off"
+    factor = f"on, {counted(told_['RecoveryCodes'], 'recovery code')} left" if told_["Totp"] else "off"
     show(context, told_, f"Name           {told_['Name']}\nNumber         {told_['Uin']}\nSecond factor  {factor}")
 
 

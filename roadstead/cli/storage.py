@@ -11,6 +11,7 @@ from rich.status import Status
 
 from roadstead.cli.output import show, size_text, wire
 from roadstead.cli.session import Options, opened
+from roadstead.domain.counts import counted
 from roadstead.services import gc, storage
 from roadstead.services.storage import Finding, Progress
 
@@ -32,8 +33,9 @@ def check(
     progress, findings = asyncio.run(_check(options, quarantine=quarantine))
     broken = [finding for finding in findings if finding.kind in {"blob", "manifest"}]
     text = (
-        f"Checked {progress.blobs} blobs ({size_text(progress.bytes)}), {progress.manifests} manifests, "
-        f"{progress.keys} keys: {len(broken)} broken, {len(findings) - len(broken)} notes."
+        f"Checked {counted(progress.blobs, 'blob')} ({size_text(progress.bytes)}), "
+        f"{counted(progress.manifests, 'manifest')}, {counted(progress.keys, 'key')}: "
+        f"{len(broken)} broken, {counted(len(findings) - len(broken), 'note')}."
     )
     answer = {"Checked": wire(progress), "Findings": [wire(found) for found in findings]}
     show(context, answer, text)
@@ -57,7 +59,8 @@ async def _check(options: Options, *, quarantine: bool) -> tuple[Progress, list[
 
 async def _tick(status: Status, progress: Progress) -> None:
     while True:
-        status.update(f"{progress.blobs} blobs, {size_text(progress.bytes)}, {progress.manifests} manifests checked")
+        manifests = counted(progress.manifests, "manifest")
+        status.update(f"{counted(progress.blobs, 'blob')}, {size_text(progress.bytes)}, {manifests} checked")
         await asyncio.sleep(0.2)
 
 
@@ -74,5 +77,6 @@ def collect(context: typer.Context) -> None:
     show(
         context,
         wire(removed),
-        f"Removed {removed.blobs} blobs, {removed.uploads} uploads, {removed.repositories} empty repositories.",
+        f"Removed {counted(removed.blobs, 'blob')}, {counted(removed.uploads, 'upload')}, "
+        f"{counted(removed.repositories, 'empty repository')}.",
     )

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from roadstead.config import Settings
+from roadstead.domain.counts import counted
 from roadstead.http.arrivals import Manners, explain_tls
 from roadstead.http.bodies import SMALL
 from roadstead.http.framing import LINE_BYTES, ChunkedFraming, Framing, MalformedBody, SizedFraming, malformed_head
@@ -431,7 +432,8 @@ class LendingProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         if self._head_size:
-            self.refuse(408, f"The request's head did not come within {self._limits.idle_seconds} seconds.")
+            waited = counted(self._limits.idle_seconds, "second")
+            self.refuse(408, f"The request's head did not come within {waited}.")
         else:
             self._close()
 

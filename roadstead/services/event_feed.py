@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from roadstead.domain.counts import counted
 from roadstead.errors import TooManyRequests
 from roadstead.metadata import event_log
 from roadstead.metadata.database import Database, Tx
@@ -100,7 +101,8 @@ class EventFeed:
         """A stream has its place as long as the block lasts; the id that it begins after. Raises TooManyRequests."""
         if self._streams >= self._most:
             raise TooManyRequests(
-                f"limit: this process has {self._most} event streams open (setting events.streams); try again later",
+                f"limit: this process has {counted(self._most, 'event stream')} open "
+                "(setting events.streams); try again later",
                 retry_after=_AGAIN_SECONDS,
             )
         self._streams += 1

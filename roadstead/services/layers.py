@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from roadstead.blobs.store import BlobStore, Body, blob_key
+from roadstead.domain.counts import counted
 from roadstead.domain.policy import Action
 from roadstead.domain.reference import Digest, Hasher, RepositoryName, hasher
 from roadstead.errors import (
@@ -75,7 +76,7 @@ async def begin(ctx: Context, asker: Asker, name: RepositoryName, algorithm: str
         most = ctx.settings.limits.uploads
         if await layers.too_many_uploads(tx, admitted.instance.id, most):
             raise TooManyRequests(
-                f"the instance has {most} uploads open (setting limits.uploads); finish or cancel some",
+                f"the instance has {counted(most, 'upload')} open (setting limits.uploads); finish or cancel some",
                 retry_after=30,
             )
     now = ctx.clock()

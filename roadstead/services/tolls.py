@@ -22,6 +22,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from roadstead.config import Rates
+from roadstead.domain.counts import counted
 from roadstead.domain.identity import CredentialKind, Presented
 from roadstead.domain.rates import RateLimits, Who, counted_as
 from roadstead.errors import TooManyRequests
@@ -153,16 +154,16 @@ class Toll:
 
     def _count(self, whom: tuple[Who, ...]) -> None:
         now, table, burst = self._tolls.clock(), self._tolls.table, self._tolls.rates.burst_seconds
-        counted = []
+        taken = []
         for who in whom:
             rate = self._limits.rates.get(who)
             if rate is not None and rate.requests:
                 key, cost = self._key(who, "requests"), 1 / rate.requests
                 over = table.ahead(key, now) + cost - max(burst, cost)
                 if over > 1e-9:
-                    raise self._refusal(who, f"{rate.requests} requests", over)
-                counted.append((key, cost))
-        for key, cost in counted:
+                    raise self._refusal(who, counted(rate.requests, "request"), over)
+                taken.append((key, cost))
+        for key, cost in taken:
             table.use(key, cost, now)
 
     def begin_transfer(self) -> None:

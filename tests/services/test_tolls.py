@@ -63,9 +63,9 @@ def test_a_refusal_says_when_to_try_again(tolls: Tolls, clock: Clock) -> None:
     slow = Rate(requests=1)
     for _ in range(2):
         toll(tolls, address=slow).enter()
-    with pytest.raises(TooManyRequests, match=r"192\.0\.2\.1 may have 1 requests a second") as caught:
+    with pytest.raises(TooManyRequests, match=r"192\.0\.2\.1 may have 1 request a second") as caught:
         toll(tolls, address=slow).enter()
-    assert caught.value.detail == {"gate": "limit", "limit": "address", "rate": "1 requests"}
+    assert caught.value.detail == {"gate": "limit", "limit": "address", "rate": "1 request"}
     clock.now += caught.value.retry_after
     toll(tolls, address=slow).enter()
 
