@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import Session, work
 from roadstead.services import access_keys, users
@@ -81,9 +82,10 @@ def enable(context: typer.Context, key: Id, user: User = "") -> None:
     show(context, _change(context, key, user, "Active"), f"Key {key} enabled.")
 
 
-@commands.command(epilog="Example: roadstead key delete AKID3f9k2m8x1c7v5b0n4q6w")
-def delete(context: typer.Context, key: Id, user: User = "") -> None:
+@commands.command(epilog="Example: roadstead key delete AKID3f9k2m8x1c7v5b0n4q6w --yes")
+def delete(context: typer.Context, key: Id, user: User = "", yes: Yes = False) -> None:
     """Delete an API key; it stops working at once."""
+    sure(yes, f"Delete the key {key}? Whatever uses it is refused from then on.")
 
     async def remove(session: Session) -> Any:
         return await session.call(access_keys.delete_access_key, access_key_id=key, **await _of(session, user))

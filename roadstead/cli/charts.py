@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows, size_text
 from roadstead.cli.session import Options, work
 from roadstead.domain.reference import RepositoryName
@@ -163,17 +164,16 @@ def diff(
     show(context, answer, text or f"{name} {version} and {other} do not differ in what is installed.")
 
 
-@commands.command(epilog="Example: roadstead chart delete prod/web 1.2.2")
+@commands.command(epilog="Example: roadstead chart delete prod/web 1.2.2 --yes")
 def delete(
     context: typer.Context,
     name: Name,
     versions: Annotated[
         list[str] | None, typer.Argument(help="Versions; left out: the chart with all of them.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete a whole chart without being asked.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete versions of a chart, or all of it."""
-    if not versions and not yes:
-        typer.confirm(f"Delete {name} with all its versions?", abort=True)
+    sure(yes, f"Delete {' and '.join(versions)} of {name}?" if versions else f"Delete {name} with all its versions?")
     answer = work(context, lambda s: s.call(charts.delete_helm_chart, **fields(name), chart_versions=versions or []))
     show(context, answer, f"{' and '.join(versions)} of {name} deleted." if versions else f"{name} deleted.")

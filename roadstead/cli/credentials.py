@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.people import user_of
 from roadstead.cli.session import Session, work
@@ -63,8 +64,9 @@ def enable(context: typer.Context, credential: Id) -> None:
     show(context, answer, f"Credential {credential} enabled.")
 
 
-@commands.command(epilog="Example: roadstead credential delete 3f9k2m8x1c7v5b0n4q6w")
-def delete(context: typer.Context, credential: Id) -> None:
+@commands.command(epilog="Example: roadstead credential delete 3f9k2m8x1c7v5b0n4q6w --yes")
+def delete(context: typer.Context, credential: Id, yes: Yes = False) -> None:
     """Delete a credential; it stops working at once."""
+    sure(yes, f"Delete the credential {credential}? Whatever logs in with it is refused from then on.")
     answer = work(context, lambda s: s.call(credentials.delete_instance_token, token_id=credential))
     show(context, answer, f"Credential {credential} deleted.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import work
 from roadstead.services import domains
@@ -34,8 +35,9 @@ def list_(context: typer.Context) -> None:
     show_rows(context, rows, [("HOST", "domain_name"), ("CERTIFICATE", "cert_id")], empty="There are none.")
 
 
-@commands.command("delete", epilog="Example: roadstead domain delete images.example.com")
-def delete(context: typer.Context, host: Host) -> None:
+@commands.command("delete", epilog="Example: roadstead domain delete images.example.com --yes")
+def delete(context: typer.Context, host: Host, yes: Yes = False) -> None:
     """Take a further host name from the instance."""
+    sure(yes, f"Take {host} from the instance? Clients that use this name reach it no more.")
     answer = work(context, lambda s: s.call(domains.delete_instance_customized_domain, domain_name=host))
     show(context, answer, f"{host} is served no more.")

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.people import group_of, user_of
 from roadstead.cli.session import Session, work
+from roadstead.domain.counts import counted
 from roadstead.services import groups
 from roadstead.services.groups import Membership
 
@@ -69,11 +71,15 @@ async def _change(session: Session, op: Any, group: str, user: str) -> Any:
     return await session.call(op, info=[member])
 
 
-@commands.command(epilog="Example: roadstead group delete readers")
-def delete(context: typer.Context, group: Group) -> None:
+@commands.command(epilog="Example: roadstead group delete readers --yes")
+def delete(context: typer.Context, group: Group, yes: Yes = False) -> None:
     """Delete a group; its members keep what they have themselves and by other groups."""
 
     async def body(s: Session) -> Any:
-        return await s.call(groups.delete_group, group_id=await group_of(s, group))
+        number = await group_of(s, group)
+        if not yes:
+            held = (await s.call(groups.get_group, group_id=number)).group_num
+            sure(yes, f"Delete group {group} with its policies? It has {counted(held, 'member')}.")
+        return await s.call(groups.delete_group, group_id=number)
 
     show(context, work(context, body), f"Group {group} deleted.")

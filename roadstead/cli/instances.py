@@ -13,8 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows, size_text
 from roadstead.cli.session import Options, Session, work
+from roadstead.domain.counts import counted
 from roadstead.errors import InstanceUnknown, InvalidInput, Unavailable
 from roadstead.services import deletions, deployments, quotas, registries
 from roadstead.services.fields import Filter, Tag, TagSpecification
@@ -179,7 +181,7 @@ def modify(
 def delete(
     context: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Delete an instance with all it holds, after saying what that is, and wait until it is gone."""
@@ -189,8 +191,7 @@ def delete(
         told = await session.call(deletions.delete_instance, registry_id=info.registry_id, dry_run=True)
         if dry_run:
             return told
-        if not yes:
-            typer.confirm(f"Delete instance {name} with {_content(told.content)}?", abort=True)
+        sure(yes, f"Delete instance {name} with {_content(told.content)}?")
         gone = await session.call(deletions.delete_instance, registry_id=info.registry_id)
         await _followed(session, info.registry_id, _progress(context), "")
         return gone
@@ -202,8 +203,9 @@ def delete(
 
 def _content(told: deletions.DeletedContent) -> str:
     return (
-        f"{told.namespaces} namespaces, {told.repositories} repositories, {told.images} images ({told.tags} tags), "
-        f"{told.credentials} credentials, {size_text(told.freed_bytes)} that nobody else holds"
+        f"{counted(told.namespaces, 'namespace')}, {counted(told.repositories, 'repository')}, "
+        f"{counted(told.images, 'image')} ({counted(told.tags, 'tag')}), "
+        f"{counted(told.credentials, 'credential')}, {size_text(told.freed_bytes)} that nobody else holds"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import work
 from roadstead.services import namespaces
@@ -55,8 +56,9 @@ def modify(
     show(context, answer, f"Namespace {name} changed.")
 
 
-@commands.command(epilog="Example: roadstead namespace delete old-team")
-def delete(context: typer.Context, name: Name) -> None:
+@commands.command(epilog="Example: roadstead namespace delete old-team --yes")
+def delete(context: typer.Context, name: Name, yes: Yes = False) -> None:
     """Delete an empty namespace."""
+    sure(yes, f"Delete namespace {name} with its settings and triggers? It must be empty.")
     answer = work(context, lambda s: s.call(namespaces.delete_namespace, namespace_name=name))
     show(context, answer, f"Namespace {name} deleted.")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows, wire
 from roadstead.cli.session import Options, Session, work
 from roadstead.domain.network import exposure, parse_cidr
@@ -126,9 +127,10 @@ def link(
     show(context, found, f"The private link is {found.status}: {said}.")
 
 
-@commands.command(epilog="Example: roadstead network unlink vpc-build01 subnet-rack1")
-def unlink(context: typer.Context, vpc: Vpc, subnet: Subnet) -> None:
+@commands.command(epilog="Example: roadstead network unlink vpc-build01 subnet-rack1 --yes")
+def unlink(context: typer.Context, vpc: Vpc, subnet: Subnet, yes: Yes = False) -> None:
     """Take a private link away; its address admits nobody from now on and is given back."""
+    sure(yes, f"Take the private link in {subnet} away? Its clients are refused, and its address is given back.")
     answer = work(
         context,
         lambda s: s.call(links.manage_internal_endpoint, operation="Delete", vpc_id=vpc, subnet_id=subnet),

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.options import Options
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.people import group_of, policy_of, user_of
 from roadstead.cli.session import Session, work
+from roadstead.domain.counts import counted
 from roadstead.domain.presets import TEMPLATES, from_template
 from roadstead.errors import InvalidInput
 from roadstead.services import attachments, policy_documents
@@ -190,11 +192,16 @@ def of_whom(context: typer.Context, user: ToUser = "", group: ToGroup = "") -> N
     show_rows(context, work(context, body), columns, empty="No policy is attached.")
 
 
-@commands.command(epilog="Example: roadstead policy delete read-frontend")
-def delete(context: typer.Context, policy: Policy) -> None:
+@commands.command(epilog="Example: roadstead policy delete read-frontend --yes")
+def delete(context: typer.Context, policy: Policy, yes: Yes = False) -> None:
     """Delete a policy; whoever had it has it no more."""
 
     async def body(s: Session) -> Any:
-        return await s.call(policy_documents.delete_policy, policy_id=[await policy_of(s, policy)])
+        number = await policy_of(s, policy)
+        if not yes:
+            holders = await s.call(attachments.list_entities_for_policy, policy_id=number, rp=1)
+            held = counted(holders.total_num or 0, "holder")
+            sure(yes, f"Delete policy {policy} with all its versions? It has {held}.")
+        return await s.call(policy_documents.delete_policy, policy_id=[number])
 
     show(context, work(context, body), f"Policy {policy} deleted.")

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows, size_text
 from roadstead.cli.session import Session, work
+from roadstead.domain.counts import counted
 from roadstead.domain.reference import RepositoryName
 from roadstead.services import deletions, repositories
 
@@ -88,15 +90,16 @@ def describe(
 def delete(
     context: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a repository with all its images, after saying what goes."""
 
     async def body(session: Session) -> object:
         if not yes:
             told = await session.call(deletions.describe_deletion_impact, **fields(name))
-            what = f"{told.image_count} images ({told.tag_count} tags), {size_text(told.freed_bytes)}"
-            typer.confirm(f"Delete {name} with {what} that nobody else holds?", abort=True)
+            images = f"{counted(told.image_count, 'image')} ({counted(told.tag_count, 'tag')})"
+            what = f"{images}, {size_text(told.freed_bytes)}"
+            sure(yes, f"Delete {name} with {what} that nobody else holds?")
         return await session.call(repositories.delete_repository, **fields(name))
 
     answer = work(context, body)

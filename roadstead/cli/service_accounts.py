@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import Session, work
 from roadstead.cli.users import asked
@@ -128,8 +129,9 @@ def password(
     show(context, answer, f"Service account {name} has another password.{shown}")
 
 
-@commands.command(epilog="Example: roadstead serviceaccount delete ci")
-def delete(context: typer.Context, name: Name) -> None:
+@commands.command(epilog="Example: roadstead serviceaccount delete ci --yes")
+def delete(context: typer.Context, name: Name, yes: Yes = False) -> None:
     """Delete a service account; it stops working at once."""
+    sure(yes, f"Delete service account {name}? Whatever logs in with it is refused from then on.")
     answer = work(context, lambda s: s.call(service_accounts.delete_service_account, name=name))
     show(context, answer, f"Service account {name} deleted.")

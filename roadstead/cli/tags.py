@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import short_digest, show, show_rows, size_text, time_text
 from roadstead.cli.repositories import Name, fields
 from roadstead.cli.session import Options, work
@@ -121,13 +122,15 @@ def copy(
     show(context, answer, f"Tag {target}:{new} stands for the image of {name}:{tag}.")
 
 
-@commands.command(epilog="Example: roadstead tag delete prod/web 1.2.3 1.2.4")
+@commands.command(epilog="Example: roadstead tag delete prod/web 1.2.3 1.2.4 --yes")
 def delete(
     context: typer.Context,
     name: Name,
     tag: Annotated[list[str], typer.Argument(help="The tag, or up to 20.")],
+    yes: Yes = False,
 ) -> None:
     """Delete tags, all or none, and with the last tag of an image the image."""
-    answer = work(context, lambda s: s.call(tags.delete_repository_tags, **fields(name), tags=tag))
     names = ", ".join(f"{name}:{each}" for each in tag)
+    sure(yes, f"Delete {names}? An image that has no other tag goes too.")
+    answer = work(context, lambda s: s.call(tags.delete_repository_tags, **fields(name), tags=tag))
     show(context, answer, f"{'Tag' if len(tag) == 1 else 'Tags'} {names} deleted.")

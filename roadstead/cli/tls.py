@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from roadstead.app import utc_now
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows, time_text
 from roadstead.cli.session import Options, work
 from roadstead.config import Settings, host_and_port, load
@@ -97,9 +98,10 @@ def list_(context: typer.Context) -> None:
     show_rows(context, rows, columns, empty="There are none; files of the folder `tls` are used beside them.")
 
 
-@commands.command(epilog="Example: roadstead tls delete k3f9w2m8")
-def delete(context: typer.Context, certificate: CertificateId) -> None:
+@commands.command(epilog="Example: roadstead tls delete k3f9w2m8 --yes")
+def delete(context: typer.Context, certificate: CertificateId, yes: Yes = False) -> None:
     """Forget a kept certificate."""
+    sure(yes, f"Forget the certificate {certificate} with its key?")
     answer = work(context, lambda s: s.call(certificates.delete_certificate, certificate_id=certificate))
     show(context, answer, f"The certificate {certificate} is gone.")
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.audit import moment
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import Options, Session, work
@@ -141,12 +142,13 @@ def disable(context: typer.Context, trigger: Trigger, namespace: Namespace = "")
     show(context, answer, f"Trigger {trigger} disabled.")
 
 
-@commands.command(epilog="Example: roadstead trigger delete deploy --namespace shop")
-def delete(context: typer.Context, trigger: Trigger, namespace: Namespace = "") -> None:
+@commands.command(epilog="Example: roadstead trigger delete deploy --namespace shop --yes")
+def delete(context: typer.Context, trigger: Trigger, namespace: Namespace = "", yes: Yes = False) -> None:
     """Delete a trigger with its log."""
 
     async def body(s: Session) -> Any:
         found = await _found(s, namespace, trigger)
+        sure(yes, f"Delete trigger {trigger} with its log?")
         return await s.call(triggers.delete_webhook_trigger, namespace=found.namespace_name, id=found.id)
 
     show(context, work(context, body), f"Trigger {trigger} deleted.")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from roadstead.cli.access_keys import show_keys
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.options import Options
 from roadstead.cli.output import show, show_rows, time_text
 from roadstead.cli.session import work
@@ -171,11 +172,10 @@ def enable(context: typer.Context, name: Name) -> None:
 def delete(
     context: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a user with its access credentials, keys and logins."""
-    if not yes:
-        typer.confirm(f"Delete user {name} with its credentials, keys and logins?", abort=True)
+    sure(yes, f"Delete user {name} with its credentials, keys and logins?")
     answer = work(context, lambda s: s.call(users.delete_user, name=name, force=1))
     show(context, answer, f"User {name} deleted.")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from roadstead.cli.asking import Yes, sure
 from roadstead.cli.output import show, show_rows
 from roadstead.cli.session import Options, work
 from roadstead.services import vpcs
@@ -40,9 +41,10 @@ def create(
     show(context, answer, text)
 
 
-@commands.command(epilog="Example: roadstead vpc delete vpc-build01")
-def delete(context: typer.Context, vpc: Vpc) -> None:
+@commands.command(epilog="Example: roadstead vpc delete vpc-build01 --yes")
+def delete(context: typer.Context, vpc: Vpc, yes: Yes = False) -> None:
     """Forget a network that has no subnets."""
+    sure(yes, f"Forget the network {vpc} with its CIDRs?")
     show(context, work(context, lambda s: s.call(vpcs.delete_vpc, vpc_id=vpc)), f"{vpc} is forgotten.")
 
 
@@ -62,9 +64,10 @@ def add_subnet(
     show(context, answer, f"{answer.subnet_id} is declared. Next: roadstead network link {vpc} {answer.subnet_id}")
 
 
-@commands.command("remove-subnet", epilog="Example: roadstead vpc remove-subnet subnet-rack1")
-def remove_subnet(context: typer.Context, subnet: Subnet) -> None:
+@commands.command("remove-subnet", epilog="Example: roadstead vpc remove-subnet subnet-rack1 --yes")
+def remove_subnet(context: typer.Context, subnet: Subnet, yes: Yes = False) -> None:
     """Forget a subnet in which no private link is."""
+    sure(yes, f"Forget the subnet {subnet} with its CIDR and interface?")
     answer = work(context, lambda s: s.call(vpcs.delete_subnet, subnet_id=subnet))
     show(context, answer, f"{subnet} is forgotten.")
 

@@ -43,7 +43,8 @@ def test_charts(invoke: Invoke, folder: Path) -> None:
     assert ok(invoke("chart", "files", "library/demo", "0.2.0", "templates/a.yaml", *here)) == "kind: A\n"
     assert "-a: 1\n+a: 2\n" in ok(invoke("chart", "diff", "library/demo", "0.1.0", "0.2.0", *here))
     assert "do not differ" in ok(invoke("chart", "diff", "library/demo", "0.1.0", "0.1.0", *here))
-    assert ok(invoke("chart", "delete", "library/demo", "0.1.0", *here)) == "0.1.0 of library/demo deleted.\n"
-    fails(invoke("chart", "delete", "library/demo", "0.1.0", *here), "no version '0.1.0'")
-    assert ok(invoke("chart", "delete", "library/demo", "--yes", *here)) == "library/demo deleted.\n"
+    gone = ok(invoke("chart", "delete", "--yes", "library/demo", "0.1.0", *here))
+    assert gone == "0.1.0 of library/demo deleted.\n"
+    fails(invoke("chart", "delete", "--yes", "library/demo", "0.1.0", *here), "no version '0.1.0'")
+    assert ok(invoke("chart", "delete", "--yes", "library/demo", *here)) == "library/demo deleted.\n"
     assert ok(invoke("chart", "list", *here)).startswith("No charts yet.")

@@ -49,12 +49,12 @@ def test_it_is_changed_and_removed(invoke: Invoke, folder: Path, monkeypatch: py
     fails(invoke("instance", "modify", "acme5", "--specification", "basic", "--data", folder), "only go up")
     ok(invoke("namespace", "create", "team", "--instance", "acme5", "--data", folder))
     told = ok(invoke("instance", "delete", "acme5", "--dry-run", "--data", folder))
-    assert told.startswith("Would delete 1 namespaces, 0 repositories, 0 images (0 tags), 0 credentials, 0 B")
+    assert told.startswith("Would delete 1 namespace, 0 repositories, 0 images (0 tags), 0 credentials, 0 B")
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     ended = invoke("instance", "delete", "acme5", "--data", folder)
-    assert ended.code == 1 and "Delete instance acme5 with 1 namespaces" in ended.out + ended.err
+    assert ended.code == 1 and "Delete instance acme5 with 1 namespace," in ended.out + ended.err
     gone = ok(invoke("instance", "delete", "acme5", "--yes", "--data", folder))
-    assert gone.splitlines()[-1].startswith("Instance acme5 deleted: 1 namespaces")
+    assert gone.splitlines()[-1].startswith("Instance acme5 deleted: 1 namespace,")
     fails(invoke("instance", "show", "acme5", "--data", folder), "there is no instance 'acme5'")
 
 

@@ -166,8 +166,8 @@ def test_namespaces(invoke: Invoke, folder: Path) -> None:
     assert ok(invoke("namespace", "modify", "prod", "--private", "--data", folder)) == "Namespace prod changed.\n"
     (found,) = parsed(invoke("namespace", "list", "--search", "ro", "--json", "--data", folder))
     assert (found["Name"], found["Public"]) == ("prod", False)
-    assert parsed(invoke("namespace", "delete", "prod", "--json", "--data", folder)) is not None
-    assert ok(invoke("namespace", "delete", "library", "--data", folder)) == "Namespace library deleted.\n"
+    assert parsed(invoke("namespace", "delete", "--yes", "prod", "--json", "--data", folder)) is not None
+    assert ok(invoke("namespace", "delete", "--yes", "library", "--data", folder)) == "Namespace library deleted.\n"
     assert ok(invoke("namespace", "list", "--data", folder)).startswith("No namespaces yet. Create one: roadstead ")
     assert parsed(invoke("namespace", "list", "--json", "--data", folder)) == []
 
@@ -190,7 +190,8 @@ def test_credentials(invoke: Invoke, folder: Path) -> None:
     assert heading == ["ID", "ENABLED", "CREATED", "PURPOSE"]
     assert [made["TokenId"], "yes", "build", "server"] in [[*row[:2], *row[3:]] for row in rows]
     for word, status in (("disable", 401), ("enable", 200), ("delete", 401)):
-        assert ok(invoke("credential", word, made["TokenId"], "--data", folder)) == (
+        sure = ["--yes"] if word == "delete" else []
+        assert ok(invoke("credential", word, made["TokenId"], *sure, "--data", folder)) == (
             f"Credential {made['TokenId']} {word.rstrip('e')}ed.\n"
         )
         assert login_status(folder, *login) == status
@@ -232,7 +233,7 @@ def test_a_repository_is_deleted_only_after_a_yes(
         monkeypatch.setattr(sys, "stdin", typed)
         ended = invoke("repository", "delete", "library/app", "--data", with_image)
     assert ended.code == left
-    assert "Delete library/app with 1 images (1 tags), " in ended.out + ended.err
+    assert "Delete library/app with 1 image (1 tag), " in ended.out + ended.err
     assert len(parsed(invoke("repository", "list", "--json", "--data", with_image))) == left
 
 
@@ -242,10 +243,10 @@ def test_tags(invoke: Invoke, with_image: Path) -> None:
     (found,) = parsed(invoke("tag", "list", "library/app", "--search", "v", "--json", "--data", with_image))
     assert row[:2] == [found["ImageVersion"], found["Digest"][:19]] == ["v1", row[1]]
     assert (row[3], row[4]) == ("B", "linux/amd64")
-    ended = invoke("tag", "delete", "library/app", "v1", "--data", with_image)
+    ended = invoke("tag", "delete", "--yes", "library/app", "v1", "--data", with_image)
     assert ok(ended) == "Tag library/app:v1 deleted.\n"
     assert ok(invoke("tag", "list", "library/app", "--data", with_image)) == "No tags in library/app yet.\n"
-    fails(invoke("tag", "delete", "library/app", "v1", "--data", with_image), "has no tag 'v1'")
+    fails(invoke("tag", "delete", "--yes", "library/app", "v1", "--data", with_image), "has no tag 'v1'")
 
 
 def test_layers_and_copies(invoke: Invoke, with_image: Path) -> None:
@@ -256,7 +257,7 @@ def test_layers_and_copies(invoke: Invoke, with_image: Path) -> None:
     copied = ok(invoke("tag", "copy", "library/app", "v1", "stable", "--to", "library/web", "--data", with_image))
     assert copied == "Tag library/web:stable stands for the image of library/app:v1.\n"
     ok(invoke("tag", "copy", "library/app", "v1", "v2", "--data", with_image))
-    gone = ok(invoke("tag", "delete", "library/app", "v1", "v2", "--data", with_image))
+    gone = ok(invoke("tag", "delete", "--yes", "library/app", "v1", "v2", "--data", with_image))
     assert gone == "Tags library/app:v1, library/app:v2 deleted.\n"
     fails(invoke("tag", "layers", "library/app", "v1", "--data", with_image), "has no tag 'v1'")
 
@@ -392,7 +393,7 @@ def test_no_registry_in_the_folder(invoke: Invoke, tmp_path: Path, place: str) -
     [
         ("namespace create X", "'X' is not a namespace name"),
         ("namespace create library", "namespace 'library' exists already"),
-        ("namespace delete none", "there is no namespace 'none'"),
+        ("namespace delete none --yes", "there is no namespace 'none'"),
         ("namespace modify none --public", "there is no namespace 'none'"),
         ("repository create alone", "'alone' names no namespace"),
         ("repository create library/X", "is not a repository name"),
@@ -403,7 +404,7 @@ def test_no_registry_in_the_folder(invoke: Invoke, tmp_path: Path, place: str) -
         ("tag list library/app", "there is no repository library/app"),
         ("credential disable none", "there is no long-term credential 'none'"),
         ("credential enable none", "there is no long-term credential 'none'"),
-        ("credential delete none", "there is no long-term credential 'none'"),
+        ("credential delete none --yes", "there is no long-term credential 'none'"),
         ("network allow everywhere", "'everywhere' is not an address or network"),
         ("namespace list --instance none", "there is no instance 'none'"),
     ],
@@ -416,7 +417,8 @@ def test_what_cannot_be_done(invoke: Invoke, folder: Path, words: str, reason: s
 
 
 def test_a_namespace_in_use_is_not_deleted(invoke: Invoke, with_image: Path) -> None:
-    fails(invoke("namespace", "delete", "library", "--data", with_image), "still holds repositories: library/app")
+    ended = invoke("namespace", "delete", "--yes", "library", "--data", with_image)
+    fails(ended, "still holds repositories: library/app")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_network_and_a_link_in_it(invoke: Invoke, folder: Path, waiting: None)
     assert ok(invoke("network", "records", *data)) == "No name leads to a private link.\n"
     ok(invoke("network", "name", "vpc-lab", "10.7.1.2", "--vpc", *data))
     assert ok(invoke("network", "records", *data)) == "# vpc-lab\n10.7.1.2 default-vpc.localhost\n"
-    fails(invoke("vpc", "remove-subnet", "subnet-a", *data), "private links of the instances default")
-    assert "is gone" in ok(invoke("network", "unlink", *LAB, *data))
-    ok(invoke("vpc", "remove-subnet", "subnet-a", *data))
-    ok(invoke("vpc", "delete", "vpc-lab", *data))
+    fails(invoke("vpc", "remove-subnet", "--yes", "subnet-a", *data), "private links of the instances default")
+    assert "is gone" in ok(invoke("network", "unlink", "--yes", *LAB, *data))
+    ok(invoke("vpc", "remove-subnet", "--yes", "subnet-a", *data))
+    ok(invoke("vpc", "delete", "--yes", "vpc-lab", *data))

@@ -71,7 +71,7 @@ def test_policies_from_files(invoke: Invoke, folder: Path, tmp_path: Path, alice
     (found,) = parsed(invoke("policy", "list", "--search", "mine", "--json", *here))
     assert (found["PolicyName"], found["Attachments"]) == ("mine", 1)
     number = str(found["PolicyId"])
-    assert ok(invoke("policy", "delete", number, *here)) == f"Policy {number} deleted.\n"
+    assert ok(invoke("policy", "delete", "--yes", number, *here)) == f"Policy {number} deleted.\n"
     written.write_text('{"version": "2.0", "statement": []}')
     wrong = invoke("policy", "create", "wrong", "--file", written, *here)
     assert (wrong.code, wrong.err) == (1, "roadstead: statement: the list is empty\n")
@@ -96,7 +96,7 @@ def test_groups(invoke: Invoke, folder: Path, alice: str) -> None:
     ok(invoke("policy", "detach", "QcloudTCRReadOnlyAccess", "--group", "readers", *here))
     assert invoke("can-i", "alice", "pull", "library/web", *here).code == 1
     assert ok(invoke("group", "remove", "readers", "alice", *here)) == "alice is not in readers.\n"
-    assert ok(invoke("group", "delete", "readers", *here)) == "Group readers deleted.\n"
+    assert ok(invoke("group", "delete", "--yes", "readers", *here)) == "Group readers deleted.\n"
 
 
 def test_templates_are_listed(invoke: Invoke, folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_conditions_are_asked_with_an_address(invoke: Invoke, folder: Path, tmp_
         (["policy", "of"], "say who is meant"),
         (["policy", "attach", "AdministratorAccess", "--user", "bob"], "there is no user 'bob'"),
         (["policy", "attach", "AdministratorAccess", "--user", "admin"], "owns the deployment"),
-        (["policy", "delete", "AdministratorAccess"], "is a preset"),
+        (["policy", "delete", "--yes", "AdministratorAccess"], "is a preset"),
         (["group", "members", "x"], "there is no group 'x'; see: roadstead group list"),
         (["can-i", "admin", "fly", "library/web"], "'fly' is not an action"),
     ],

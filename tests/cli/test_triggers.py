@@ -39,9 +39,9 @@ def test_triggers(invoke: Invoke, folder: Path) -> None:
     invoke("namespace", "create", "shop", *here)
     ok(invoke("trigger", "create", "other", "--url", URL, "--namespace", "shop", *here))
     fails(invoke("trigger", "show", "other", *here), "in library, shop; name the namespace")
-    ok(invoke("trigger", "delete", "other", "--namespace", "shop", *here))
+    ok(invoke("trigger", "delete", "--yes", "other", "--namespace", "shop", *here))
     fails(invoke("trigger", "create", "x", "--url", URL, "--header", "y", *mine), "Key: Value")
     fails(invoke("trigger", "create", "x", *mine), "--url")
     fails(invoke("trigger", "create", "x", "--url", URL, "--format", "xml", *mine), "--format")
-    assert ok(invoke("trigger", "delete", "other", *mine)) == "Trigger other deleted.\n"
+    assert ok(invoke("trigger", "delete", "--yes", "other", *mine)) == "Trigger other deleted.\n"
     assert ok(invoke("trigger", "list", *here)).startswith("No triggers yet.")

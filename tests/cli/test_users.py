@@ -65,8 +65,8 @@ def test_keys(invoke: Invoke, folder: Path) -> None:
             assert done == f"Key {made['AccessKeyId']} {word}d.\n"
         listed = parsed(invoke("key", "list", *user, "--json", "--data", folder))
         assert made["AccessKeyId"] in [each["AccessKeyId"] for each in listed]
-        ok(invoke("key", "delete", made["AccessKeyId"], *user, "--data", folder))
-        fails(invoke("key", "delete", made["AccessKeyId"], *user, "--data", folder), "no API key")
+        ok(invoke("key", "delete", "--yes", made["AccessKeyId"], *user, "--data", folder))
+        fails(invoke("key", "delete", "--yes", made["AccessKeyId"], *user, "--data", folder), "no API key")
     assert "SecretKey" in ok(invoke("key", "create", "--user", "alice", "--data", folder))
 
 
@@ -95,8 +95,8 @@ def test_service_accounts(invoke: Invoke, folder: Path) -> None:
     assert login_status(folder, "tcr@ci", changed[changed.index("Password") + 1]) == 200
     heading, row = table(invoke("serviceaccount", "list", "--data", folder))
     assert (heading[0], row[:2]) == ("NAME", ["tcr$ci", "no"])
-    assert ok(invoke("serviceaccount", "delete", "ci", "--data", folder)) == "Service account ci deleted.\n"
-    fails(invoke("serviceaccount", "delete", "ci", "--data", folder), "there is no service account 'tcr$ci'")
+    assert ok(invoke("serviceaccount", "delete", "--yes", "ci", "--data", folder)) == "Service account ci deleted.\n"
+    fails(invoke("serviceaccount", "delete", "--yes", "ci", "--data", folder), "there is no service account 'tcr$ci'")
 
 
 @pytest.mark.parametrize("may", ["library", "library:", "library:delete", ":pull,", "library:pull;push"])

@@ -90,7 +90,7 @@ def test_podman_pushes_and_pulls_at_the_name_of_the_instance(
         assert http.get("/v2/team/app/tags/list", auth=(owner.user, owner.password)).status_code == 404
         assert http.get("/v2/", auth=(login.user, login.password)).status_code == 401
         told = served.command("instance", "delete", instance, "--yes")
-        assert "1 repositories, 1 images (1 tags), 1 credentials" in told
+        assert "1 repository, 1 image (1 tag), 1 credential, " in told
         assert http.get("/v2/team/app/tags/list", **there).status_code in {401, 404}
 
 

@@ -268,7 +268,7 @@ def test_a_disabled_credential_and_its_tokens_end_at_once(client: Client) -> Non
             client.server.command("credential", command, made["TokenId"])
         for login in (basic_login, bearer, basic_login, bearer):
             assert client.ask("GET", target, login=login).refusal == refusal
-    client.server.command("credential", "delete", made["TokenId"])
+    client.server.command("credential", "delete", made["TokenId"], "--yes")
     assert client.ask("GET", target, login=bearer).refusal == (401, "UNAUTHORIZED")
 
 
