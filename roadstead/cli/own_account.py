@@ -7,7 +7,7 @@ talk to a server that is running, the one on this machine if no other is named.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -16,13 +16,14 @@ from roadstead.cli import profile, served
 from roadstead.cli.options import Options
 from roadstead.cli.output import show
 from roadstead.cli.session import configured
-from roadstead.clients.people import Person, logged_in
+from roadstead.clients.people import Person, logged_in, somebody
 from roadstead.domain.counts import counted
-from roadstead.errors import PasswordChangeNeeded, SecondFactorFailure
+from roadstead.errors import Conflict, PasswordChangeNeeded, SecondFactorFailure
 
 commands = typer.Typer(help="One's own password and second factor, as the console has them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name or number of one's own account.")]
 Body = Callable[[Person, str], Awaitable[Any]]
+Once = Callable[[str, Mapping[str, str]], Coroutine[Any, Any, Any]]
 
 _APP = """Enter this secret in your authenticator app, or open the address on the device that has it:
 
@@ -68,15 +69,12 @@ def second_factor(
 ) -> None:
     """Set up a second factor and get recovery codes for it, or remove it."""
 
-    async def take_away(person: Person, password: str) -> None:
-        await person.ask("/totp/remove", Password=password, Code=_another_code())
-
     async def set_up(person: Person, password: str) -> Mapping[str, Any]:
         typer.echo(_APP.format(**await person.ask("/totp/enrol", Password=password)), err=True)
         return await person.ask("/totp/confirm", Code=typer.prompt("Code that the app shows", err=True))
 
     if remove:
-        _as_person(context, name, take_away)
+        _proving(context, name, "/totp/remove")
         show(context, {}, f"{name} has no second factor any more.")
     else:
         _show_codes(context, _as_person(context, name, set_up), f"{name} logs in with a second factor from now on.")
@@ -85,11 +83,7 @@ def second_factor(
 @commands.command("recovery-codes", epilog="Example: roadstead account recovery-codes alice")
 def recovery_codes(context: typer.Context, name: Name) -> None:
     """Make new recovery codes for one's second factor; the earlier ones count no more."""
-
-    async def renew(person: Person, password: str) -> Mapping[str, Any]:
-        return await person.ask("/totp/recovery", Password=password, Code=_another_code())
-
-    _show_codes(context, _as_person(context, name, renew), f"{name} has new recovery codes.")
+    _show_codes(context, _proving(context, name, "/totp/recovery"), f"{name} has new recovery codes.")
 
 
 def _show_codes(context: typer.Context, answer: Mapping[str, Any], title: str) -> None:
@@ -99,6 +93,31 @@ def _show_codes(context: typer.Context, answer: Mapping[str, Any], title: str) -
 
 def _as_person(context: typer.Context, name: str, body: Body, *, changes: bool = False) -> Any:
     """What `body` finds, logged in as the person; it need not run for a password that the login has `changes`-d."""
+
+    async def once(server: str, fields: Mapping[str, str]) -> Any:
+        async with logged_in(server, fields) as person:
+            skip = changes and "NewPassword" in fields
+            return None if skip else await body(person, fields.get("NewPassword", fields["Password"]))
+
+    return _typed(context, name, once)
+
+
+def _proving(context: typer.Context, name: str, path: str) -> dict[str, Any]:
+    """The answer there to one request that brings the password and a code itself: a login would spend the code."""
+
+    async def once(server: str, fields: Mapping[str, str]) -> dict[str, Any]:
+        async with somebody(server) as person:
+            try:
+                return await person.ask(path, **fields)
+            except PasswordChangeNeeded as error:
+                raise Conflict(f"the password must be changed first: roadstead account password {name}") from error
+
+    answer: dict[str, Any] = _typed(context, name, once)
+    return answer
+
+
+def _typed(context: typer.Context, name: str, once: Once) -> Any:
+    """What `once` finds at the server with what the person types: the password, and whatever else is asked for."""
     options: Options = context.obj
     server = profile.where(options) or served.url(configured(options))
     if not profile.is_private(server):
@@ -106,7 +125,7 @@ def _as_person(context: typer.Context, name: str, body: Body, *, changes: bool =
     fields = {"Name": name, "Password": typer.prompt("Password", hide_input=True, err=True)}
     while True:
         try:
-            return asyncio.run(_logged_in(server, fields, body, skip=changes and "NewPassword" in fields))
+            return asyncio.run(once(server, fields))
         except PasswordChangeNeeded:
             typer.echo("The password must be changed before it opens anything.", err=True)
             fields["NewPassword"] = _new_password()
@@ -116,14 +135,5 @@ def _as_person(context: typer.Context, name: str, body: Body, *, changes: bool =
             fields["Code"] = typer.prompt("Code of the second factor, or a recovery code", err=True)
 
 
-async def _logged_in(server: str, fields: Mapping[str, str], body: Body, *, skip: bool) -> Any:
-    async with logged_in(server, fields) as person:
-        return None if skip else await body(person, fields.get("NewPassword", fields["Password"]))
-
-
 def _new_password() -> str:
     return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
-
-
-def _another_code() -> str:
-    return str(typer.prompt("Another code (each counts once: wait for the next), or a recovery code", err=True))

@@ -20,7 +20,7 @@ _SECONDS = 30.0
 
 
 class Person:
-    """Somebody who is logged in at a server."""
+    """Somebody at a server, logged in or not yet."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
@@ -47,12 +47,18 @@ class Person:
 
 
 @asynccontextmanager
+async def somebody(server: str, transport: httpx2.AsyncBaseTransport | None = None) -> AsyncIterator[Person]:
+    """Somebody who is not logged in, for requests that say themselves whose they are."""
+    async with httpx2.AsyncClient(base_url=server, timeout=_SECONDS, transport=transport) as http:
+        yield Person(http)
+
+
+@asynccontextmanager
 async def logged_in(
     server: str, fields: Mapping[str, str], transport: httpx2.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Person]:
     """Whoever these fields name (`Name`, `Password`, `Code`, `NewPassword`) is logged in while the block lasts."""
-    async with httpx2.AsyncClient(base_url=server, timeout=_SECONDS, transport=transport) as http:
-        person = Person(http)
+    async with somebody(server, transport) as person:
         await person.log_in(fields)
         try:
             yield person

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from roadstead.domain.identity import CredentialKind, Presented
+from roadstead.domain.identity import Caller, CredentialKind, Presented
 from roadstead.errors import AppError, InvalidInput, MethodUnsupported
 from roadstead.http.bodies import read_small
 from roadstead.http.caller import COOKIE, cookie_caller, session_cookie
@@ -55,8 +55,13 @@ class ChangePassword(Wire, frozen=True, kw_only=True):
 
 
 class Proof(Wire, frozen=True, kw_only=True):
-    """The password once more, and a code where one is needed."""
+    """The password once more, and a code where one is needed.
 
+    The name is for who has not logged in: removing a second factor and new recovery codes need no login before them,
+    which would spend a code.
+    """
+
+    name: Typed = ""
     password: Typed = ""
     code: Typed = ""
 
@@ -135,16 +140,23 @@ async def _confirm_totp(exchange: Exchange) -> None:
 
 
 async def _remove_totp(exchange: Exchange) -> None:
-    caller = await cookie_caller(exchange, changes=True)
-    request = await _read(exchange, Proof)
+    request, caller = await _proof(exchange)
     await second_factor.remove(exchange.ctx, caller, request.password, request.code)
     await _answer(exchange, Done())
 
 
 async def _renew_codes(exchange: Exchange) -> None:
-    caller = await cookie_caller(exchange, changes=True)
-    request = await _read(exchange, Proof)
+    request, caller = await _proof(exchange)
     await _answer(exchange, await second_factor.renew_codes(exchange.ctx, caller, request.password, request.code))
+
+
+async def _proof(exchange: Exchange) -> tuple[Proof, Caller]:
+    """The request, and whose it is: by the login that it belongs to, or by the name and password in it."""
+    request = await _read(exchange, Proof)
+    if not request.name:
+        return request, await cookie_caller(exchange, changes=True)
+    exchange.presented = Presented(CredentialKind.SESSION, request.name)
+    return request, await sessions.prove(exchange.ctx, request.name, request.password, exchange.origin)
 
 
 _ROUTES: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {

@@ -116,14 +116,7 @@ async def log_in(ctx: Context, attempt: Attempt, origin: Origin) -> Begun:
     is missing or wrong; TooManyRequests when one has to wait.
     """
     address = origin.address
-    async with ctx.database.read() as tx:
-        found = await users.factors(tx, name=attempt.name)
-        subject = attempt.name if found is None else found.uin
-        await ctx.logins.may_try(tx, subject, address, ctx.clock())
-    right = await ctx.passwords.holds(None if found is None else found.password_hash, attempt.password)
-    if found is None or not right:
-        await ctx.logins.count(ctx.database, subject, address, ctx.clock())
-        raise NotAuthenticated(_WRONG, detail={"gate": "credential"})
+    found = await _found(ctx, attempt.name, attempt.password, address)
     changed = await _changed_hash(ctx, found, attempt)
     try:
         async with ctx.database.write() as tx:
@@ -138,8 +131,40 @@ async def log_in(ctx: Context, attempt: Attempt, origin: Origin) -> Begun:
                 said["PasswordChanged"] = True
             return await begin(ctx, tx, factors.account_id, origin, attempt.client, said=said)
     except SecondFactorFailure:
-        await count_wrong(ctx, subject, address, attempt.code)
+        await count_wrong(ctx, found.uin, address, attempt.code)
         raise
+
+
+async def prove(ctx: Context, name: str, password: str, origin: Origin) -> Caller:
+    """Whose name and password these are, for one request that changes the second factor and brings a code of it.
+
+    Raises as `log_in` does for name and password; the code is left to whoever makes the change, so that it is spent
+    by that and not by a login before it.
+    """
+    found = await _found(ctx, name, password, origin.address)
+    async with ctx.database.read() as tx:
+        factors = await _unchanged(tx, found)
+        if factors.password_reset:
+            raise _change_needed()
+        account = await accounts.get(tx, account_id=factors.account_id)
+        return await caller_of(ctx, tx, account, CredentialKind.SESSION, origin)
+
+
+async def _found(ctx: Context, name: str, password: str, address: str) -> Factors:
+    """The factors of the account of that name, whose password this is.
+
+    Raises NotAuthenticated, the same for a wrong name and a wrong password and after the same time and counted, and
+    TooManyRequests when one has to wait.
+    """
+    async with ctx.database.read() as tx:
+        found = await users.factors(tx, name=name)
+        subject = name if found is None else found.uin
+        await ctx.logins.may_try(tx, subject, address, ctx.clock())
+    right = await ctx.passwords.holds(None if found is None else found.password_hash, password)
+    if found is None or not right:
+        await ctx.logins.count(ctx.database, subject, address, ctx.clock())
+        raise NotAuthenticated(_WRONG, detail={"gate": "credential"})
+    return found
 
 
 async def _changed_hash(ctx: Context, found: Factors, attempt: Attempt) -> str:

@@ -224,6 +224,31 @@ async def test_a_second_factor(alice: Context, clock: FakeClock) -> None:
         assert (await log_in(client)).json()["Totp"] is False
 
 
+async def test_one_code_changes_the_second_factor_without_a_login(alice: Context, clock: FakeClock) -> None:
+    async with open_client(alice) as client:
+        csrf = (await log_in(client)).json()["CsrfToken"]
+        made = (await post(client, "/totp/enrol", csrf, Password=PASSWORD)).json()
+        codes = (await post(client, "/totp/confirm", csrf, Code=pyotp.TOTP(made["Secret"]).at(clock()))).json()
+        first, second = codes["RecoveryCodes"][:2]
+    async with open_client(alice) as client:
+        for path in ("/totp/recovery", "/totp/remove"):
+            unknown = await post(client, path, "", Name="nobody", Password=PASSWORD, Code=first)
+            wrong = await post(client, path, "", Name="alice", Password="x", Code=first)
+            refused(wrong, 401, "name or password")
+            assert unknown.json()["detail"] == wrong.json()["detail"]
+            refused(await post(client, path, "", Name="alice", Password=PASSWORD), 401, "AuthFailure.MFAFailure")
+            refused(await post(client, path, "", Name="alice", Password=PASSWORD, Code="000000"), 401, "is wrong")
+        fresh = await post(client, "/totp/recovery", "", Name="alice", Password=PASSWORD, Code=first)
+        assert len(fresh.json()["RecoveryCodes"]) == 10 and "set-cookie" not in fresh.headers
+        refused(await post(client, "/totp/remove", "", Name="alice", Password=PASSWORD, Code=second), 401, "is wrong")
+        code = fresh.json()["RecoveryCodes"][0]
+        gone = await post(client, "/totp/remove", "", Name="alice", Password=PASSWORD, Code=code)
+        assert (gone.status_code, gone.json()) == (200, {})
+        refused(await post(client, "/totp/remove", "", Name="alice", Password=PASSWORD), 409, "no second factor")
+        await call(alice, users.update_user, name="alice", need_reset_password=1)
+        refused(await post(client, "/totp/remove", "", Name="alice", Password=PASSWORD), 401, "PasswordChangeNeeded")
+
+
 async def test_a_password_that_must_be_changed(alice: Context) -> None:
     await call(alice, users.update_user, name="alice", need_reset_password=1)
     async with open_client(alice) as client:
