@@ -14,7 +14,7 @@ from roadstead.cli.output import show_rows, wire
 from roadstead.cli.people import user_of
 from roadstead.cli.session import Options, Session, work
 from roadstead.errors import AccessDenied, AccountUnknown, InvalidInput, NotFound
-from roadstead.services import audit
+from roadstead.services import audit, lookups
 
 commands = typer.Typer(help="Changes and refused attempts.", no_args_is_help=True)
 
@@ -213,8 +213,8 @@ async def _pages(session: Session, wanted: dict[str, Any]) -> AsyncIterator[Any]
 
 
 def _line(event: Any) -> bytes:
-    """The entry as JSON, in which its texts of JSON are JSON."""
-    fields = wire(event)
+    """The entry as JSON, in which its texts of JSON are JSON, and nothing stands twice."""
+    fields = {name: value for name, value in wire(event).items() if name not in lookups.NAMES}
     for name in ("Data", "Before", "After", "Decision"):
         fields[name] = msgspec.Raw(fields[name].encode()) if fields[name] else None
     return msgspec.json.encode(fields)

@@ -7,6 +7,7 @@ bounded number of them, so a search for something rare may meet pages that hold 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -20,8 +21,9 @@ from roadstead.jobs.queue import NoArguments, job
 from roadstead.metadata import audit, instances
 from roadstead.metadata.audit import AuditEntry, Search
 from roadstead.services.context import Context
-from roadstead.services.doers import DoneBy, named
+from roadstead.services.doers import Attempt, named
 from roadstead.services.fields import EndTime, StartTime, moment
+from roadstead.services.lookups import CloudEvent, EventResource, LookupAttribute, searched
 from roadstead.services.operations import Call, NextAnswer, NextRequest, Wire, operation, page_size
 
 _STEP = 500
@@ -42,22 +44,17 @@ class LookUpEvents(NextRequest, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(description="Entries of that request.")] = ""
     door: Annotated[str, Meta(description="`registry`, `token`, `actions`, `api`, `command` or `worker`.")] = ""
     address: Annotated[str, Meta(description=f"Where requests came from. {_BEGINNING}")] = ""
+    lookup_attributes: Annotated[
+        list[LookupAttribute], Meta(description="Conditions as clients of the cloud write them.", max_length=10)
+    ] = msgspec.field(default_factory=list)
+    max_results: Annotated[int | None, Meta(description="`Limit` as clients of the cloud write it.")] = None
+    next_token: Annotated[str, Meta(description="`NextToken` of the page before, which is `Last` too.")] = ""
+    mode: Annotated[
+        Literal["", "standard", "quick"], Meta(description="Without effect: there is one way to search.")
+    ] = ""
 
 
-class _Attempt(DoneBy, frozen=True, kw_only=True):
-    """Who has done or tried what, when and from where."""
-
-    time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
-    address: Annotated[str, Meta(description="Where the request came from.")]
-    door: Annotated[
-        str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
-    ]
-    registry_id: Annotated[str, Meta(description="Id of the instance; empty when none was meant.")]
-    action: Annotated[str, Meta(description="What was done or asked for.")]
-    resource: Annotated[str, Meta(description="To what.")]
-
-
-class AuditedEvent(_Attempt, frozen=True, kw_only=True):
+class AuditedEvent(CloudEvent, frozen=True, kw_only=True):
     """One entry of the audit. Texts of JSON are empty where there is nothing to tell."""
 
     id: Annotated[int, Meta(description="Id of the entry.")]
@@ -73,6 +70,9 @@ class AuditPage(NextAnswer, frozen=True, kw_only=True):
     """A page of the audit, newest first; `Last` asks for the next one, and is empty when all has been looked at."""
 
     events: Annotated[list[AuditedEvent], Meta(description="Entries of the audit.")]
+    next_token: Annotated[str, Meta(description="`Last` as clients of the cloud read it.")] = ""
+    list_over: Annotated[bool, Meta(description="Whether all has been looked at.")] = True
+    total_count: Annotated[int, Meta(description="Number of the entries of this page.")] = 0
 
 
 class ExplainRequest(Wire, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ class ExplainRequest(Wire, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(description="Id of the request.")]
 
 
-class Refusal(_Attempt, frozen=True, kw_only=True):
+class Refusal(Attempt, frozen=True, kw_only=True):
     """Why an attempt was refused, and what would let it pass."""
 
     gate: Annotated[str, Meta(description="`credential`, `network`, `policy` or `limit`.")]
@@ -117,26 +117,27 @@ class _Decision(msgspec.Struct, frozen=True):
 @operation(resource="audit/{registry_id}", changes=False, service="cloudaudit")
 async def look_up_events(call: Call, request: LookUpEvents) -> AuditPage:
     """Search the audit, newest first, by time, user, action, resource, outcome, request, door and address."""
+    wanted = msgspec.structs.replace(request, **searched(request.lookup_attributes))
     found = await audit.search(
         call.tx,
         Search(
-            since=moment(request.start_time),
-            until=moment(request.end_time),
+            since=moment(wanted.start_time),
+            until=moment(wanted.end_time),
             instance_id=None if call.instance is None else call.instance.id,
-            operator=request.user,
-            action=request.action,
-            resource=request.resource,
-            outcome=request.outcome,
-            request_id=request.request_id,
-            door=request.door,
-            address=request.address,
+            operator=wanted.user,
+            action=wanted.action,
+            resource=wanted.resource,
+            outcome=wanted.outcome,
+            request_id=wanted.request_id,
+            door=wanted.door,
+            address=wanted.address,
         ),
-        _place(request.last),
-        page_size(call.ctx, request.limit),
+        _place(wanted.last or wanted.next_token),
+        page_size(call.ctx, wanted.max_results if wanted.limit is None else wanted.limit),
     )
-    names = await _registry_ids(call, [entry for _, entry in found.entries])
-    events = [_event(number, entry, names) for number, entry in found.entries]
-    return AuditPage(events=await named(call.tx, events), last=str(found.last) if found.last else "")
+    events = await _events(call, found.entries)
+    last = str(found.last) if found.last else ""
+    return AuditPage(events=events, last=last, next_token=last, list_over=not last, total_count=len(events))
 
 
 @operation(resource="audit/*", changes=False, service="cloudaudit", raises=(NotFound,))
@@ -153,7 +154,41 @@ async def explain_request(call: Call, request: ExplainRequest) -> Explanation:
     return Explanation(
         request_id=request.request_id,
         refusals=await named(call.tx, [_refusal(entry, names) for entry in refused]),
-        events=await named(call.tx, [_event(number, entry, names) for number, entry in found.entries]),
+        events=await _events(call, found.entries),
+    )
+
+
+async def _events(call: Call, entries: Sequence[tuple[int, AuditEntry]]) -> list[AuditedEvent]:
+    names = await _registry_ids(call, [entry for _, entry in entries])
+    events = await named(call.tx, [_event(number, entry, names) for number, entry in entries])
+    return [_for_the_cloud(event, entry) for event, (_, entry) in zip(events, entries, strict=True)]
+
+
+def _for_the_cloud(event: AuditedEvent, entry: AuditEntry) -> AuditedEvent:
+    """The event, with what clients of the cloud read of it."""
+    service, _, name = event.action.rpartition(":")
+    kind, _, _ = event.resource.partition("/")
+    whole = {
+        "userIdentity": {"principalId": event.user, "userName": event.user_name},
+        "eventSource": service,
+        "eventName": name,
+        "eventTime": event.time,
+        "sourceIPAddress": event.address,
+        "requestID": event.request_id,
+        "resource": event.resource,
+        "requestParameters": msgspec.Raw(event.data.encode()) if event.data else None,
+    }
+    return msgspec.structs.replace(
+        event,
+        event_id=str(event.id),
+        username=event.user_name,
+        event_time=str(int(entry.occurred_at.timestamp())),
+        event_name=name,
+        event_source=service,
+        request_number=event.request_id,
+        source=event.address,
+        resources=EventResource(resource_type=kind, resource_name=event.resource),
+        cloud_audit_event=msgspec.json.encode(whole).decode(),
     )
 
 

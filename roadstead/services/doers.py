@@ -20,6 +20,19 @@ class DoneBy(Wire, frozen=True, kw_only=True):
     user_name: Annotated[str, Meta(description="Its name as it is now; empty when there is no such account.")] = ""
 
 
+class Attempt(DoneBy, frozen=True, kw_only=True):
+    """Who has done or tried what, when and from where."""
+
+    time: Annotated[str, Meta(description="When it happened, RFC 3339.")]
+    address: Annotated[str, Meta(description="Where the request came from.")]
+    door: Annotated[
+        str, Meta(description="By which door: `registry`, `token`, `actions`, `api`, `command` or `worker`.")
+    ]
+    registry_id: Annotated[str, Meta(description="Id of the instance; empty when none was meant.")]
+    action: Annotated[str, Meta(description="What was done or asked for.")]
+    resource: Annotated[str, Meta(description="To what.")]
+
+
 Entry = TypeVar("Entry", bound=DoneBy)
 
 

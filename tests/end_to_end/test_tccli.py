@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +48,22 @@ def test_options_are_understood_as_they_are_typed(sqlite_disk: RoadsteadServer, 
     (found,) = tccli.call("tcr", "DescribeNamespaces", *place, "--Offset", "1", "--Limit", "20")["NamespaceList"]
     assert (found["Name"], found["Public"]) == ("typed-by-hand", True)
     tccli.call("tcr", "DeleteNamespace", *place)
+
+
+def test_the_audit_is_searched_as_the_cloud_describes_it(sqlite_disk: RoadsteadServer, tccli: Tccli) -> None:
+    place = ("--RegistryId", registry_of(sqlite_disk), "--NamespaceName", "looked-up")
+    tccli.call("tcr", "CreateNamespace", *place, "--IsPublic", "False")
+    tccli.call("tcr", "DeleteNamespace", *place)
+    asked = ("--StartTime", "1553056487", "--EndTime", "4102444800", "--MaxResults", "1", "--Mode", "standard")
+    named = ("--LookupAttributes.0.AttributeKey", "EventName", "--LookupAttributes.0.AttributeValue")
+    found = tccli.call("cloudaudit", "LookUpEvents", *asked, *named, "CreateNamespace", "--cli-unfold-argument")
+    (event,) = found["Events"]
+    assert (event["EventName"], event["EventSource"]) == ("CreateNamespace", "tcr")
+    assert event["SourceIPAddress"] == "127.0.0.1" and event["RequestID"] and event["EventTime"].isdigit()
+    assert json.loads(event["CloudAuditEvent"])["requestParameters"]["NamespaceName"] == "looked-up"
+    first = tccli.call("cloudaudit", "LookUpEvents", *asked)
+    more = tccli.call("cloudaudit", "LookUpEvents", *asked, "--NextToken", first["NextToken"])
+    assert not first["ListOver"] and int(more["Events"][0]["EventId"]) < int(first["Events"][0]["EventId"])
 
 
 @pytest.mark.parametrize(

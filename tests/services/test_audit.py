@@ -16,6 +16,7 @@ from roadstead.jobs.queue import NoArguments
 from roadstead.metadata.audit import AuditEntry, add_entries
 from roadstead.services import audit, namespaces
 from roadstead.services.context import Context
+from roadstead.services.lookups import LookupAttribute
 from roadstead.services.operations import run
 from roadstead.services.refusals import Attempt
 from tests.factories.accounts import origin, owner_caller, registry_id, sub_caller
@@ -80,6 +81,31 @@ async def test_a_search_narrows_by_all_that_it_names(ctx: Context, clock: FakeCl
 async def test_a_place_that_no_page_has_answered(ctx: Context, last: str) -> None:
     with pytest.raises(InvalidInput, match="Last"):
         await search(ctx, last=last)
+
+
+async def test_a_search_as_clients_of_the_cloud_write_it(ctx: Context) -> None:
+    await make(ctx, "one", "two")
+    owner = await owner_caller(ctx)
+
+    async def found(*attributes: tuple[str, str], **fields: Any) -> audit.AuditPage:
+        wanted = [LookupAttribute(attribute_key=key, attribute_value=value) for key, value in attributes]
+        return await search(ctx, lookup_attributes=wanted, **fields)
+
+    page = await found(("EventName", "CreateNamespace"), ("PrincipalId", owner.uin), max_results=1, mode="quick")
+    (event,) = page.events
+    assert (page.next_token, page.list_over, page.total_count) == (page.last, False, 1)
+    assert (event.event_id, event.username, event.event_name) == (str(event.id), event.user_name, "CreateNamespace")
+    assert (event.event_source, event.resources.resource_type) == ("tcr", "repository")
+    assert event.event_time == str(int(ctx.clock().timestamp()))
+    assert msgspec.json.decode(event.cloud_audit_event)["requestParameters"]["NamespaceName"] == "two"
+    rest = await found(("EventName", "tcr:CreateNamespace"), max_results=2, next_token=page.next_token)
+    assert [each.resources.resource_name for each in rest.events] == [rest.events[0].resource]
+    assert (rest.next_token, rest.list_over) == ("", True)
+    assert (await found(("SourceIP", "192.0.2.1"))).events == (await found(("ResourceName", "none"))).events == []
+    assert (await found(("RequestId", event.request_id))).events
+    for wrong in (("AccessKeyId", "x"),), (("SourceIP", "x"), ("SourceIP", "y")):
+        with pytest.raises(InvalidInput, match="can, each once: RequestId, EventName"):
+            await found(*wrong)
 
 
 async def test_who_may_not_read_the_audit(ctx: Context) -> None:
