@@ -20,7 +20,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from roadstead.config import Settings
-from roadstead.domain.counts import counted
 from roadstead.http.arrivals import Manners, explain_tls
 from roadstead.http.bodies import SMALL
 from roadstead.http.framing import LINE_BYTES, ChunkedFraming, Framing, MalformedBody, SizedFraming, malformed_head
@@ -432,8 +431,7 @@ class LendingProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         if self._head_size:
-            waited = counted(self._limits.idle_seconds, "second")
-            self.refuse(408, f"The request's head did not come within {waited}.")
+            self.refuse(408, f"The request's head did not come within {self._limits.idle_seconds} seconds.")
         else:
             self._close()
 
