@@ -281,6 +281,9 @@ def test_what_goes_is_said_before_it_goes(owner: Person, fresh: str) -> None:
 def test_a_chart_shows_its_values_its_files_and_what_has_changed(owner: Person) -> None:
     owner.open("i/default/charts")
     owner.page.get_by_role("link", name="webshop").click()
+    owner.page.locator("tbody tr").first.get_by_role("checkbox").check()
+    one = "Delete 1 version" if owner.language == "en" else owner.say("Delete {count} versions", count=1)
+    owner.page.get_by_role("button", name=one, exact=True).wait_for()
     owner.page.get_by_role("link", name="1.5.0").click()
     owner.sees("Installs")
     owner.page.get_by_role("tab", name=owner.say("Values")).click()

@@ -108,7 +108,7 @@ function DeleteChart({ where, count, versions, onDone, onCancel }: DeleteProps) 
           const going = held.VersionList.filter((each) => !versions || versions.includes(each.Version));
           return (
             <>
-              <p>{t("{count} versions go, {size}", { count: versions?.length ?? count ?? held.TotalCount ?? going.length, size: size(going.reduce((sum, each) => sum + each.Size, 0)) })}</p>
+              <p>{t("What goes: {count} versions, {size}", { count: versions?.length ?? count ?? held.TotalCount ?? going.length, size: size(going.reduce((sum, each) => sum + each.Size, 0)) })}</p>
               <ul className="tag-list">{going.map((each) => <li key={each.Version}><code>{each.Version}</code> {t("{count} pulls", { count: number(each.PullCount) })}</li>)}</ul>
             </>
           );

@@ -106,7 +106,7 @@ function Group({ id }: { id: number }) {
       {deleting && (
         <Confirm
           title={t("Delete group {name}?", { name })}
-          text={<p>{t("{count} members lose what they have by this group. They keep what they have themselves.", { count: found.data?.GroupNum ?? 0 })}</p>}
+          text={<p>{t("Its members ({count}) lose what they have by this group. They keep what they have themselves.", { count: found.data?.GroupNum ?? 0 })}</p>}
           act={() => call("DeleteGroup", { GroupId: id })}
           onDone={() => {
             again();

@@ -171,7 +171,7 @@ function Health({ checks, instance }: { checks: Schemas["HealthCheck"][]; instan
           <li key={each.key}>
             {each.well ? <CheckCircleFilledIcon className="well" /> : <ErrorCircleFilledIcon className="unwell" />}
             <Link to={each.to} relative="path">{t(each.text)}</Link>
-            <span className="muted">{each.well ? t("well") : each.count ? t("{count} need attention", { count: each.count }) : t("needs attention")}</span>
+            <span className="muted">{each.well ? t("well") : each.count > 1 ? t("{count} need attention", { count: each.count }) : t("needs attention")}</span>
           </li>
         ))}
         <li>

@@ -167,7 +167,7 @@ function TagTable({ where, name, onOpen }: { where: Where; name: string; onOpen:
             }
           }}
           onDone={() => {
-            announce(t("{count} tags are deleted", { count: several.tags.length }));
+            announce(t("Deleted: {count} tags", { count: several.tags.length }));
             several.clear();
             setSeveral(undefined);
             again();

@@ -43,7 +43,7 @@ export default function TriggerLog() {
   const sending = useMutation({
     mutationFn: (log: number | null) => call("SendAgain", { ...where, LogId: log }),
     onSuccess: (answer) => {
-      announce(t("{count} deliveries are on their way again", { count: answer.Count }));
+      announce(t("On their way again: {count} deliveries", { count: answer.Count }));
       again();
     },
   });

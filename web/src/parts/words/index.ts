@@ -40,9 +40,13 @@ export async function chooseLanguage(chosen: Language): Promise<void> {
   await prepareWords();
 }
 
+/** The English text of one thing: "{count} tags" is "1 tag", "{count} repositories" is "1 repository". */
+const ofOne = (text: string): string => text.replace(/(\{count\} \w{2,}?)(ies|s)\b/, (_, noun: string, end: string) => (end === "ies" ? `${noun}y` : noun));
+
 /** The text in the language that is shown; `{name}` in it becomes the value of that name. */
 export function t(text: Text, values?: Record<string, string | number>): string {
-  const found = (language === "zh" && words[text]) || text;
+  const known = language === "zh" && words[text];
+  const found = known || (String(values?.["count"]) === "1" ? ofOne(text) : text);
   return values ? found.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)) : found;
 }
 

@@ -36,7 +36,7 @@ export const access = {
   "A group spares you giving the same policies to one person after another:": "使用用户组可以避免逐个授权：",
   "Members": "成员",
   "Delete group {name}?": "删除用户组 {name}？",
-  "{count} members lose what they have by this group. They keep what they have themselves.": "{count} 个成员将失去通过该组获得的权限，自身的权限保留。",
+  "Its members ({count}) lose what they have by this group. They keep what they have themselves.": "{count} 个成员将失去通过该组获得的权限，自身的权限保留。",
   "Add a member": "添加成员",
   "Take out": "移出",
   "The group has no members yet": "该组还没有成员",

@@ -126,7 +126,7 @@ export const operation = {
   "Being created": "创建中",
   "Failed": "失败",
   "Being deleted": "删除中",
-  "{count} deliveries are on their way again": "正在重新投递 {count} 条",
+  "On their way again: {count} deliveries": "正在重新投递 {count} 条",
   "Trigger {name}": "触发器 {name}",
   "Send all failed ones again": "重新投递所有失败项",
   "Deliveries": "投递记录",
