@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roadstead.domain.counts import counted
 from roadstead.domain.network import Entry
 from roadstead.errors import InvalidInput, NotFound
 from roadstead.jobs.queue import NoArguments, job
@@ -147,7 +146,7 @@ async def explain_request(call: Call, request: ExplainRequest) -> Explanation:
     if not found.entries:
         raise NotFound(
             f"the audit has nothing of a request {request.request_id[:40]!r}: it holds changes and refused attempts, "
-            f"a second after they came and for {counted(call.ctx.settings.audit.days, 'day')}"
+            f"a second after they came and for {call.ctx.settings.audit.days} days"
         )
     names = await _registry_ids(call, [entry for _, entry in found.entries])
     refused = [entry for _, entry in found.entries if entry.outcome == "refused"]

@@ -14,7 +14,6 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from roadstead.domain.counts import counted
 from roadstead.domain.patterns import Condition
 from roadstead.domain.payloads import KINDS, Format, check_operator
 from roadstead.domain.receivers import Receiver, check_receivers, check_trigger_name
@@ -167,7 +166,7 @@ async def create_webhook_trigger(call: Call, request: CreateWebhookTrigger) -> C
     namespace_id = await _namespace_id(call, request.namespace)
     most = call.ctx.settings.triggers.most
     if await triggers.count_all(call.tx, call.here.id) >= most:
-        raise LimitReached(f"instance {call.here.name!r} has {counted(most, 'trigger')}, as many as may be")
+        raise LimitReached(f"instance {call.here.name!r} has {most} triggers, as many as may be")
     product = request.product or request.trigger.product
     region = request.preheat_region or request.trigger.preheat_region
     row = _row(call, request.trigger, _blank(call, namespace_id, request.namespace, product, region))
