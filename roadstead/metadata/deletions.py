@@ -26,6 +26,7 @@ from roadstead.metadata.schema.content import (
 )
 from roadstead.metadata.schema.delivery import events
 from roadstead.metadata.schema.tenancy import instances
+from roadstead.metadata.schema.triggers import triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ async def remove_instance(tx: Tx, instance_id: int) -> bool:
 
     The caller has locked its row.
     """
-    for table in (repositories, namespaces, uploads):
+    for table in (repositories, namespaces, uploads, triggers):
         if await tx.scalar(sa.select(table.c.id).where(table.c.instance_id == instance_id).limit(1)) is not None:
             return False
     await tx.run(sa.delete(instances).where(instances.c.id == instance_id))

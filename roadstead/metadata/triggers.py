@@ -1,4 +1,9 @@
-"""Triggers of an instance. Every change of one grows the instance's revision, by which processes notice it."""
+"""Triggers of an instance. Every change of one grows the instance's revision, by which processes notice it.
+
+Rows are locked in the order in which workers that deliver do it, since two transactions that wait for one another
+would both be stopped: a trigger's receivers, the trigger, lanes (by repository), deliveries. So a trigger never goes
+by the cascade from its namespace or its instance, which would lock it before its receivers.
+"""
 
 from __future__ import annotations
 
@@ -121,9 +126,28 @@ async def _set_targets(tx: Tx, trigger_id: int, count: int) -> None:
 
 async def remove(tx: Tx, trigger: Trigger) -> None:
     """The trigger is gone; what it has delivered goes later, in steps."""
-    await tx.run(sa.delete(trigger_targets).where(trigger_targets.c.trigger_id == trigger.id))
-    await tx.run(sa.delete(triggers).where(triggers.c.id == trigger.id))
-    await instances.modify(tx, trigger.instance_id)
+    await _remove(tx, trigger.instance_id, [trigger.id])
+
+
+async def remove_some(tx: Tx, instance_id: int, most: int | None = None, *, namespace_id: int | None = None) -> int:
+    """Up to `most` triggers of the instance, or of that namespace of it, are gone; how many."""
+    c = triggers.c
+    of_them = c.instance_id == instance_id if namespace_id is None else c.namespace_id == namespace_id
+    rows = await tx.all(sa.select(c.id).where(of_them).order_by(c.id).limit(most))
+    if rows:
+        await _remove(tx, instance_id, [row.id for row in rows])
+    return len(rows)
+
+
+async def _remove(tx: Tx, instance_id: int, ids: Sequence[int]) -> None:
+    await tx.run(sa.delete(trigger_targets).where(trigger_targets.c.trigger_id.in_(ids)))
+    await tx.run(sa.delete(triggers).where(triggers.c.id.in_(ids)))
+    await instances.modify(tx, instance_id)
+
+
+async def lock(tx: Tx, trigger_id: int) -> None:
+    """The trigger's row is locked until the transaction ends."""
+    await tx.one(sa.select(triggers.c.id).where(triggers.c.id == trigger_id).with_for_update())
 
 
 async def mark(tx: Tx, trigger_id: int, failing_since: datetime) -> None:

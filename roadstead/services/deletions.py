@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from roadstead.errors import ManifestUnknown, OperationRefused, RepositoryUnknown
 from roadstead.jobs.queue import job
-from roadstead.metadata import artifacts, deletions, event_log, instances, repositories, resource_tags
+from roadstead.metadata import artifacts, deletions, event_log, instances, repositories, resource_tags, triggers
 from roadstead.metadata.database import Tx
 from roadstead.metadata.deletions import Holdings
 from roadstead.metadata.instances import Instance
@@ -142,6 +142,7 @@ async def _empty(ctx: Context, row: Instance) -> None:
             # What a push has added since then goes too: locked, it can add no more.
             await repositories.lock(tx, repository_id)
             await repositories.remove(tx, repository_id, ctx.clock())
+    await _steps(ctx, lambda tx: triggers.remove_some(tx, row.id, batch))
     await _steps(ctx, lambda tx: deletions.remove_namespaces(tx, row.id, batch))
     await _steps(ctx, lambda tx: deletions.remove_events(tx, row.id, batch))
 

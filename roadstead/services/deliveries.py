@@ -214,8 +214,10 @@ class _Run:
         """What came of the attempt is recorded; the lane's next delivery if this job goes on with it."""
         async with self._ctx.database.write(durable=False) as tx:
             now = self._ctx.clock()
-            # Locked before the lane, as whoever takes one does.
+            # Locked before the lane, as whoever takes one does (`metadata/triggers.py`).
             await self._tell_receiver(tx, held, outcome, now)
+            if not outcome.accepted and now >= held.delivery.give_up_at:
+                await triggers.lock(tx, held.trigger.id)
             if not await deliveries.hold(tx, self._trigger_id, self._target, held.lane, held.holder):
                 return None
             await self._record(tx, held.delivery, outcome, now)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from roadstead.domain.reference import namespace_name
 from roadstead.errors import AlreadyExists, InvalidInput, NamespaceUnknown, NotEmpty
-from roadstead.metadata import charts, namespaces, repositories, resource_tags
+from roadstead.metadata import charts, namespaces, repositories, resource_tags, triggers
 from roadstead.services.fields import (
     CreatedAt,
     Filters,
@@ -200,6 +200,7 @@ async def delete_namespace(call: Call, request: NamespaceOnly) -> Done:
         )
     (before,) = await _infos(call, [found])
     await charts.remove_indexes(call.tx, call.here.id, found.name)
+    await triggers.remove_some(call.tx, call.here.id, namespace_id=found.id)
     await namespaces.remove(call.tx, found.id)
     await resource_tags.remove(call.tx, label_path(call.here.registry_id, found.name))
     call.changed(before, None)

@@ -99,7 +99,8 @@ class Told:
 async def follow(ctx: Context, tx: Tx, told: Sequence[Told]) -> None:
     """The deliveries that the events ask for, and the jobs that make them, exist if the transaction commits."""
     known: dict[int, Known | None] = {}
-    for each in told:
+    # By repository, the order in which all lock lanes; within one in the order of the events.
+    for each in sorted(told, key=lambda each: each.repository):
         if each.kind in _KINDS and each.resources:
             if each.instance_id not in known:
                 known[each.instance_id] = await _known(ctx, tx, each.instance_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ from roadstead.errors import (
     RuleInvalid,
     TriggerUnknown,
 )
+from roadstead.metadata import deliveries as waiting
+from roadstead.metadata import triggers as stored
 from roadstead.metadata.schema.delivery import audit_entries
 from roadstead.metadata.schema.triggers import deliveries
 from roadstead.metadata.schema.triggers import triggers as table
-from roadstead.services import namespaces, triggers
+from roadstead.services import deletions, namespaces, triggers
 from roadstead.services import trigger_log as log
 from roadstead.services.context import Context
 from roadstead.services.triggers import Header, WebhookTarget
@@ -39,6 +41,8 @@ from tests.factories import receivers
 from tests.factories.accounts import owner_asker, sub_caller
 from tests.factories.calls import call, call_as
 from tests.factories.contexts import open_test_context
+from tests.factories.instances import ask, status, work_off
+from tests.factories.instances import create as create_instance
 from tests.factories.pushes import push_image
 from tests.factories.receivers import create, deliver_due, receiver, told, trigger
 from tests.jobs.bench import FakeClock
@@ -329,3 +333,42 @@ async def test_the_log_is_as_the_cloud_shows_it(ctx: Context, web: Web) -> None:
     assert len(everything.logs) == 3
     failed = await call(ctx, log.describe_webhook_trigger_log, namespace="library", status="error")
     assert failed.logs == [] and failed.total_count == 0
+
+
+async def delete_namespace(ctx: Context, registry_id: str) -> None:
+    await ask(ctx, namespaces.delete_namespace, registry_id=registry_id, namespace_name="shop")
+
+
+async def delete_instance(ctx: Context, registry_id: str) -> None:
+    await ask(ctx, deletions.delete_instance, registry_id=registry_id)
+    assert await work_off(ctx) == ["done"] and await status(ctx, registry_id) is None
+
+
+@pytest.mark.parametrize("delete", [delete_namespace, delete_instance])
+async def test_what_goes_with_a_namespace_or_an_instance_waits_for_whoever_delivers(
+    tmp_path: Path, clock: FakeClock, postgres_url: str, delete: Callable[[Context, str], Awaitable[None]]
+) -> None:
+    """Where rows are locked, each by itself: a worker that has given up locks the receiver, then the trigger."""
+    chosen = {**receivers.SETTINGS, "database": postgres_url}
+    async with open_test_context(tmp_path / "other", clock, **chosen) as ctx:
+        registry_id = await create_instance(ctx)
+        await work_off(ctx)
+        await ask(ctx, namespaces.create_namespace, registry_id=registry_id, namespace_name="shop")
+        made = await ask(
+            ctx,
+            triggers.create_webhook_trigger,
+            registry_id=registry_id,
+            namespace="shop",
+            trigger=trigger(URL, f"{URL}/second"),
+        )
+        number = made.trigger.id
+        async with ctx.database.write() as tx:
+            assert await waiting.target(tx, number, 1) is not None
+            deleting = asyncio.create_task(delete(ctx, registry_id))
+            # Time enough to come to what the worker holds.
+            await asyncio.sleep(0.3)
+            await stored.mark(tx, number, clock.now)
+        await deleting
+        async with ctx.database.read() as tx:
+            assert await stored.get(tx, number) is None
+            assert await waiting.target(tx, number, 1) is None
