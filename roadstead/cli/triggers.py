@@ -231,6 +231,7 @@ def log(
         ("ATTEMPTS", "attempts"),
         ("EVENT", "event_type"),
         ("REPOSITORY", "repository"),
+        ("NEXT TRY", "next_attempt_time"),
     ]
     columns = [*attempts, ("ERROR", "error")] if delivery else deliveries
     none = f"No delivery is {status}." if status else "Nothing was delivered yet."

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from roadstead.metadata.database import Tx
 from roadstead.metadata.deliveries import Delivery
-from roadstead.metadata.schema.triggers import FAILED, deliveries, trigger_lanes, triggers
+from roadstead.metadata.schema.triggers import FAILED, deliveries, trigger_lanes, trigger_targets, triggers
 
 # A count goes no further: lists are paged to their end by it, and counting must not cost more and more.
 MOST_COUNTED = 100_000
@@ -52,6 +52,23 @@ async def count(tx: Tx, wanted: Wanted) -> int:
     """How many deliveries `page` would give in all, up to MOST_COUNTED."""
     some = sa.select(deliveries.c.id).where(*wanted.conditions()).limit(MOST_COUNTED).subquery("counted")
     return int(await tx.scalar(sa.select(sa.func.count()).select_from(some)))
+
+
+async def next_attempts(tx: Tx, rows: Sequence[Delivery], now: datetime) -> dict[int, datetime]:
+    """When those of the deliveries that wait are tried next, by number; none of those whose lane is worked on."""
+    waiting = [row.id for row in rows if row.state == "pending"]
+    if not waiting:
+        return {}
+    c, lane, to = deliveries.c, trigger_lanes.c, trigger_targets.c
+    at_lane = sa.and_(lane.trigger_id == c.trigger_id, lane.target == c.target, lane.lane == c.lane)
+    at_target = sa.and_(to.trigger_id == c.trigger_id, to.target == c.target)
+    source = deliveries.join(trigger_lanes, at_lane).join(trigger_targets, at_target)
+    found = await tx.all(
+        sa.select(c.id, lane.next_at, to.paused_until)
+        .select_from(source)
+        .where(c.id.in_(waiting), sa.or_(lane.holder.is_(None), lane.next_at <= now))
+    )
+    return {row.id: max(row.next_at, row.paused_until or row.next_at) for row in found}
 
 
 async def get(tx: Tx, trigger_id: int, delivery_id: int, *, lock: bool = False) -> Delivery | None:

@@ -68,6 +68,13 @@ class WebhookTriggerLog(Wire, frozen=True, kw_only=True):
     delivery_id: Annotated[str, Meta(description="Id that the receiver sees, the same for each attempt.")]
     attempts: Annotated[int, Meta(description="How often it was tried.")]
     target: Annotated[int, Meta(description="Which of the trigger's targets, from 0.")]
+    next_attempt_time: Annotated[
+        datetime | None,
+        Meta(
+            description="When one that is pending is tried next, or one of its repository that must come before it; "
+            "null while such a one is on its way, and when it waits no more."
+        ),
+    ] = None
 
 
 class WebhookTriggerLogPage(PageAnswer, frozen=True, kw_only=True):
@@ -87,14 +94,15 @@ async def describe_webhook_trigger_log(call: Call, request: DescribeWebhookTrigg
     wanted = Wanted(call.here.id, 0 if namespace is None else namespace.id, request.id, request.status or "")
     which = call.slice(request)
     rows = await delivery_log.page(call.tx, wanted, before=number(which.last), most=which.most, skip=which.skip)
+    again = await delivery_log.next_attempts(call.tx, rows, call.now)
     return WebhookTriggerLogPage(
-        logs=[_logged(row) for row in rows],
+        logs=[_logged(row, again.get(row.id)) for row in rows],
         total_count=await delivery_log.count(call.tx, wanted) if which.counted else None,
         last=which.next([str(row.id) for row in rows]),
     )
 
 
-def _logged(row: Delivery) -> WebhookTriggerLog:
+def _logged(row: Delivery, again_at: datetime | None) -> WebhookTriggerLog:
     return WebhookTriggerLog(
         id=row.id,
         trigger_id=row.trigger_id,
@@ -107,6 +115,7 @@ def _logged(row: Delivery) -> WebhookTriggerLog:
         delivery_id=row.uuid,
         attempts=row.attempts,
         target=row.target,
+        next_attempt_time=again_at,
     )
 
 

@@ -407,6 +407,7 @@ def test_a_trigger_is_tried_out_made_and_its_deliveries_are_seen(owner: Person, 
     pushed(owner.server, "library/shop/frontend", "1.18.0")
     owner.page.get_by_role("link", name=fresh).click()
     owner.page.locator("tbody").get_by_text(owner.say("Delivered")).first.wait_for()
+    expect(owner.page.locator("thead")).to_contain_text(owner.say("Next attempt"))
     owner.page.locator("tbody tr").first.get_by_role("button").first.click()
     owner.sees(owner.say("Attempt {count}", count=1))
     owner.page.keyboard.press("Escape")

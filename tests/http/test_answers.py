@@ -24,11 +24,22 @@ class RepositoryInfo(Wire, frozen=True, kw_only=True):
     update_time: datetime | None
 
 
+class WebhookTriggerLog(Wire, frozen=True, kw_only=True):
+    """Named as a type with a field that the cloud's API is not told."""
+
+    id: int
+    next_attempt_time: datetime
+
+
 class Page(PageAnswer, frozen=True, kw_only=True):
     """A page of them."""
 
     repository_list: list[RepositoryInfo]
     made_at: datetime | None = None
+
+
+def test_what_only_our_own_api_tells_is_left_out() -> None:
+    assert cloud_answer(WebhookTriggerLog(id=1, next_attempt_time=WHEN)) == {"Id": 1}
 
 
 def test_times_are_written_as_each_field_has_them() -> None:

@@ -185,6 +185,7 @@ QUERIES: dict[str, Callable[[Tx, Scene], Awaitable[object]]] = {
     "a page of a namespace's log": lambda tx, s: delivery_log.page(
         tx, replace(LOG, trigger_id=None), before=9, most=9
     ),
+    "the next attempts of a page": lambda tx, s: delivery_log.next_attempts(tx, [delivery(s, 1)], NOW),
     "the count of a log": lambda tx, s: delivery_log.count(tx, LOG),
     "a delivery": lambda tx, s: delivery_log.get(tx, 1, 1),
     "failed deliveries": lambda tx, s: delivery_log.failed(tx, LOST, 10),

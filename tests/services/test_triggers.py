@@ -44,7 +44,7 @@ from tests.factories.contexts import open_test_context
 from tests.factories.instances import ask, status, work_off
 from tests.factories.instances import create as create_instance
 from tests.factories.pushes import push_image
-from tests.factories.receivers import create, deliver_due, receiver, told, trigger
+from tests.factories.receivers import create, deliver_due, pass_time, receiver, told, trigger
 from tests.jobs.bench import FakeClock
 
 URL = "https://deploy.example.com/push"
@@ -333,6 +333,38 @@ async def test_the_log_is_as_the_cloud_shows_it(ctx: Context, web: Web) -> None:
     assert len(everything.logs) == 3
     failed = await call(ctx, log.describe_webhook_trigger_log, namespace="library", status="error")
     assert failed.logs == [] and failed.total_count == 0
+
+
+async def test_the_log_tells_when_what_waits_is_tried_next(ctx: Context, web: Web, clock: FakeClock) -> None:
+    async def again() -> list[tuple[str, float | None]]:
+        page = await call(ctx, log.describe_webhook_trigger_log, namespace="library")
+        return [
+            (each.status, each.next_attempt_time and (each.next_attempt_time - clock.now).total_seconds())
+            for each in page.logs
+        ]
+
+    seen = []
+
+    async def refuses(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        seen.append(await again())
+        await says(400)(asked, writer)
+
+    await create(ctx, web.url)
+    web.handlers["/"] = refuses
+    for tag in ("1", "2"):
+        await push_image(ctx, await owner_asker(ctx), "library/web", tag)
+    assert await again() == [("pending", 0), ("pending", 0)]
+    await deliver_due(ctx)
+    assert seen == [[("pending", None), ("running", None)]]
+    assert await again() == [("pending", 1), ("pending", 1)]
+    clock.turn(seconds=1)
+    web.handlers["/"] = says(503)
+    await deliver_due(ctx)
+    # The receiver is away: its pause counts too.
+    assert await again() == [("pending", 2), ("pending", 2)]
+    web.handlers["/"] = says(200)
+    await pass_time(ctx, clock, 2)
+    assert await again() == [("finished", None), ("finished", None)]
 
 
 async def delete_namespace(ctx: Context, registry_id: str) -> None:

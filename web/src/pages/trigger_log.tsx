@@ -80,6 +80,7 @@ export default function TriggerLog() {
           { title: t("Repository"), cell: (row) => row.Repository },
           { title: t("State"), cell: (row) => <Tag theme={STATES[row.Status].theme} variant="light">{t(STATES[row.Status].text)}</Tag> },
           { title: t("Attempts"), minor: true, align: "end", cell: (row) => row.Attempts },
+          { title: t("Next attempt"), minor: true, cell: (row) => row.NextAttemptTime ? time(row.NextAttemptTime) : "—" },
           { title: t("Created"), minor: true, cell: (row) => time(row.CreationTime) },
           { title: t("Actions"), align: "end", cell: (row) => <Button variant="text" size="small" onClick={() => sending.mutate(row.Id)}>{t("Send again")}</Button> },
         ]}

@@ -45,6 +45,7 @@ export const operation = {
   "Oldest due": "最早待执行",
   "Task": "任务",
   "Attempts": "尝试次数",
+  "Next attempt": "下次尝试",
   "What it met": "错误",
   "Try again": "重试",
   "No job was given up": "没有失败的任务",
