@@ -1,6 +1,7 @@
 """The addresses on this host's network interfaces, asked for and changed by messages to the kernel (rtnetlink(7)).
 
-The kernel is asked directly, since the program `ip` is missing from many images. Changing needs CAP_NET_ADMIN.
+The kernel is asked directly, since the program `ip` is missing from many images. Changing needs CAP_NET_ADMIN, and
+telling neighbours of it CAP_NET_RAW.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ _GET_FLAGS, _UP = 0x8913, 0x1
 _ANSWER_BYTES = 1 << 17
 _DISCARD = 9
 _PROBE_SECONDS = 0.4
+_GET_HARDWARE, _ETHERNET = 0x8927, 1
+_ARP, _IPV4 = 0x0806, 0x0800
+_ARP_REQUEST, _EVERYBODY = 1, b"\xff" * 6
+_ADVERTISEMENT, _OVERRIDE, _ITS_HARDWARE, _ALL_NODES = 136, 0x20000000, 2, "ff02::1"
+# Routers and hosts take an advertisement only with this, which says that no router has passed it on.
+_HOPS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +63,15 @@ def is_up(interface: str) -> bool:
 
 
 def put(place: OnInterface) -> None:
-    """The address is on the interface; raises OSError where that may not or cannot be."""
+    """The address is on the interface, and neighbours are told; raises OSError where that may not or cannot be."""
     try:
         _change(_NEW_ADDRESS, _CREATE | _EXCLUSIVE, place)
     except OSError as error:
         if error.errno != errno.EEXIST:
             raise
+    # Whoever may not say so leaves the neighbours to ask again in a while.
+    with suppress(OSError):
+        _announce(place)
 
 
 def take_off(place: OnInterface) -> None:
@@ -88,6 +98,39 @@ async def answering(asked: Collection[str], seconds: float = _PROBE_SECONDS) -> 
     message = _message(_GET_NEIGHBOUR, _REQUEST | _DUMP, bytes(12))
     known = {found for body in _ask(message) if (found := _neighbour(body))}
     return known.intersection(str(ip_address(each)) for each in asked)
+
+
+def _announce(place: OnInterface) -> None:
+    """The neighbours that know the address send to this host from now on; raises OSError where none can be told.
+
+    The kernel says nothing of a new address, unless the host was set up so (`arp_notify`, `ndisc_notify`).
+    """
+    number = ip_address(place.address)
+    hardware = _hardware(place.interface)
+    if not hardware:
+        return
+    if number.version == 4:
+        # A request for itself: neighbours that drop answers which they have not asked for take this.
+        head = struct.pack("!HHBBH", _ETHERNET, _IPV4, len(hardware), 4, _ARP_REQUEST)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as wire:
+            body = head + hardware + number.packed + bytes(len(hardware)) + number.packed
+            wire.sendto(body, (place.interface, _ARP, 0, 0, _EVERYBODY))
+        return
+    index = socket.if_nametoindex(place.interface)
+    # The kernel fills in the checksum.
+    told = struct.pack("!BBHI", _ADVERTISEMENT, 0, 0, _OVERRIDE) + number.packed
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as wire:
+        wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, _HOPS)
+        wire.bind((place.address, 0, 0, index))
+        wire.sendto(told + struct.pack("!BB", _ITS_HARDWARE, 1) + hardware, (_ALL_NODES, 0, 0, index))
+
+
+def _hardware(interface: str) -> bytes:
+    """The interface's Ethernet address; empty where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        answer = fcntl.ioctl(asking, _GET_HARDWARE, struct.pack("16s240x", interface.encode()))
+    (kind,) = struct.unpack_from("=H", answer, 16)
+    return answer[18:24] if kind == _ETHERNET else b""
 
 
 def _neighbour(body: bytes) -> str:

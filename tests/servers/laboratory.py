@@ -92,6 +92,15 @@ class Laboratory:
         self._run(f"-n {there} route add default via {host.ipv4}.1")
         self._run(f"-n {there} -6 route add default via {host.ipv6}::1")
 
+    def join(self, name: str) -> None:
+        """A host of that name is on the server's bridge, by its interface `wire`."""
+        self.hosts[name] = Host(name, "", "")
+        here, there = self.place("server"), self.place(name)
+        self._run(f"netns add {there}")
+        self._run(f"link add {name} netns {here} type veth peer name wire netns {there}")
+        self._run(f"-n {here} link set dev {name} master bridge up")
+        self._run(f"-n {there} link set dev wire up")
+
     def _run(self, arguments: str) -> None:
         done = subprocess.run([self._ip, *arguments.split()], capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -141,3 +150,14 @@ def laboratory(*hosts: Host) -> Iterator[Laboratory]:
         yield made
     finally:
         made.remove()
+
+
+@contextmanager
+def bridged(*names: str) -> Iterator[Laboratory]:
+    """Hosts on one bridge, which is on the host `server`; each is there by the interface `wire`."""
+    with laboratory() as lab:
+        lab.server("link add name bridge type bridge forward_delay 0")
+        lab.server("link set dev bridge up")
+        for name in names:
+            lab.join(name)
+        yield lab
