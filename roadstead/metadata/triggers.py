@@ -1,8 +1,8 @@
 """Triggers of an instance. Every change of one grows the instance's revision, by which processes notice it.
 
 Rows are locked in the order in which workers that deliver do it, since two transactions that wait for one another
-would both be stopped: a trigger's receivers, the trigger, lanes (by repository), deliveries. So a trigger never goes
-by the cascade from its namespace or its instance, which would lock it before its receivers.
+would both be stopped: a trigger's receivers, the trigger, lanes (by trigger, target and name), deliveries. So a
+trigger never goes by the cascade from its namespace or its instance, which would lock it before its receivers.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ async def add(tx: Tx, trigger: Trigger) -> int | None:
     return found
 
 
-async def modify(tx: Tx, trigger: Trigger) -> None:
-    """The trigger of that number has these values; its receivers count as not tried yet.
+async def modify(tx: Tx, trigger: Trigger) -> bool:
+    """The trigger of that number has these values, its receivers counting as not tried yet; False when it is gone.
 
     Receivers that stay keep their rows: a worker that waits for one would take a new row for none at all. They are
     locked before the trigger, as workers do.
@@ -113,9 +113,11 @@ async def modify(tx: Tx, trigger: Trigger) -> None:
     await tx.run(sa.update(trigger_targets).where(c.trigger_id == trigger.id).values(afresh))
     await tx.run(sa.delete(trigger_targets).where(c.trigger_id == trigger.id, c.target >= trigger.target_count))
     values = {name: getattr(trigger, name) for name in _FIELDS if name not in {"id", "instance_id"}}
-    await tx.run(sa.update(triggers).where(triggers.c.id == trigger.id).values(values))
+    if not await tx.run(sa.update(triggers).where(triggers.c.id == trigger.id).values(values)):
+        return False
     await _set_targets(tx, trigger.id, trigger.target_count)
     await instances.modify(tx, trigger.instance_id)
+    return True
 
 
 async def _set_targets(tx: Tx, trigger_id: int, count: int) -> None:

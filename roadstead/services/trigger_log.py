@@ -232,7 +232,7 @@ async def send_again(call: Call, request: SendAgain) -> SentAgain:
     failed = Failed(trigger.id, trigger.target_count, moment(request.start_time), moment(request.end_time))
     rows = await delivery_log.failed(call.tx, failed, _AT_ONCE)
     # Lanes are locked in the order in which events lock them.
-    for row in sorted(rows, key=lambda row: (row.lane, row.target)):
+    for row in sorted(rows, key=lambda row: (row.target, row.lane)):
         await _enter_again(call, row)
     skipped = await delivery_log.failed_elsewhere(call.tx, failed)
     return SentAgain(count=len(rows), skipped=skipped, more=len(rows) == _AT_ONCE)

@@ -99,26 +99,31 @@ class Told:
 async def follow(ctx: Context, tx: Tx, told: Sequence[Told]) -> None:
     """The deliveries that the events ask for, and the jobs that make them, exist if the transaction commits."""
     known: dict[int, Known | None] = {}
-    # By repository, the order in which all lock lanes; within one in the order of the events.
-    for each in sorted(told, key=lambda each: each.repository):
+    entering: list[Delivery] = []
+    for each in told:
         if each.kind in _KINDS and each.resources:
             if each.instance_id not in known:
                 known[each.instance_id] = await _known(ctx, tx, each.instance_id)
-            await _follow(ctx, tx, each, known[each.instance_id])
+            entering += await _asked_for(ctx, tx, each, known[each.instance_id])
+    # In the order in which all lock lanes (`metadata/triggers.py`); within a lane in the order of the events.
+    for delivery in sorted(entering, key=lambda each: (each.trigger_id, each.target, each.lane)):
+        if await deliveries.enter(tx, delivery):
+            receiver = ReceiverJob(delivery.trigger_id, delivery.target)
+            await ctx.jobs.enqueue(tx, deliver, receiver, now=delivery.created_at)
 
 
-async def _follow(ctx: Context, tx: Tx, told: Told, known: Known | None) -> None:
+async def _asked_for(ctx: Context, tx: Tx, told: Told, known: Known | None) -> list[Delivery]:
     if known is None or not known.triggers:
-        return
+        return []
     matched = [
         (each.row, wanted)
         for each in known.triggers
         if (wanted := each.wanted(told.kind, told.repository, told.resources))
     ]
-    if matched:
-        happening = await _happening(ctx, tx, told, known.host)
-        for row, wanted in matched:
-            await _enter(ctx, tx, told, row, happening, wanted)
+    if not matched:
+        return []
+    happening = await _happening(ctx, tx, told, known.host)
+    return [each for row, wanted in matched for each in _deliveries(ctx, told, row, happening, wanted)]
 
 
 async def _known(ctx: Context, tx: Tx, instance_id: int) -> Known | None:
@@ -163,14 +168,14 @@ async def _happening(ctx: Context, tx: Tx, told: Told, where: str) -> Happening:
     )
 
 
-async def _enter(
-    ctx: Context, tx: Tx, told: Told, row: Trigger, happening: Happening, wanted: Sequence[Resource]
-) -> None:
+def _deliveries(
+    ctx: Context, told: Told, row: Trigger, happening: Happening, wanted: Sequence[Resource]
+) -> list[Delivery]:
     operator = operator_text(row.operator_pattern, operator_fields(told.caller))
     form = cast(Format, row.format)
     text = body(replace(happening, resources=wanted, operator=operator), form).decode()
-    for target in range(row.target_count):
-        delivery = Delivery(
+    return [
+        Delivery(
             id=0,
             instance_id=told.instance_id,
             trigger_id=row.id,
@@ -188,8 +193,8 @@ async def _enter(
             created_at=told.at,
             updated_at=told.at,
         )
-        if await deliveries.enter(tx, delivery):
-            await ctx.jobs.enqueue(tx, deliver, ReceiverJob(row.id, target), now=told.at)
+        for target in range(row.target_count)
+    ]
 
 
 def operator_fields(caller: Caller) -> dict[str, str]:

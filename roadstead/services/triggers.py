@@ -191,7 +191,8 @@ async def modify_webhook_trigger(call: Call, request: ModifyWebhookTrigger) -> D
     row = _row(call, request.trigger, found)
     if await triggers.name_taken(call.tx, call.here.id, found.namespace_id, row.name, but=found.id):
         raise _taken(row.name)
-    await triggers.modify(call.tx, row)
+    if not await triggers.modify(call.tx, row):
+        raise _unknown(request.namespace, row.id)
     await hurry(call.ctx, call.tx, row.id, range(max(found.target_count, row.target_count)), call.now)
     call.changed(info(call, found), info(call, row))
     return Done()
@@ -238,9 +239,13 @@ async def existing(call: Call, namespace: str, trigger_id: int) -> Trigger:
     namespace_id = await _namespace_id(call, namespace)
     found = await triggers.get(call.tx, trigger_id)
     if found is None or (found.instance_id, found.namespace_id) != (call.here.id, namespace_id):
-        where = f"namespace {namespace[:60]!r}" if namespace else "any namespace"
-        raise TriggerUnknown(f"trigger {trigger_id} not found among those for {where}")
+        raise _unknown(namespace, trigger_id)
     return found
+
+
+def _unknown(namespace: str, trigger_id: int) -> TriggerUnknown:
+    where = f"namespace {namespace[:60]!r}" if namespace else "any namespace"
+    return TriggerUnknown(f"trigger {trigger_id} not found among those for {where}")
 
 
 async def _namespace_id(call: Call, name: str) -> int | None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadstead.config import Triggers
+from roadstead.domain.payloads import Resource
 from roadstead.errors import (
     AccessDenied,
     AlreadyExists,
@@ -34,7 +36,9 @@ from roadstead.metadata.schema.triggers import deliveries
 from roadstead.metadata.schema.triggers import triggers as table
 from roadstead.services import deletions, namespaces, triggers
 from roadstead.services import trigger_log as log
+from roadstead.services.accounts import local_owner
 from roadstead.services.context import Context
+from roadstead.services.triggering import Told, follow
 from roadstead.services.triggers import Header, WebhookTarget
 from tests.clients.web import Asked, Web, says
 from tests.factories import receivers
@@ -365,6 +369,37 @@ async def test_the_log_tells_when_what_waits_is_tried_next(ctx: Context, web: We
     web.handlers["/"] = says(200)
     await pass_time(ctx, clock, 2)
     assert await again() == [("finished", None), ("finished", None)]
+
+
+async def test_lanes_are_locked_in_one_order_whichever_event_came_first(ctx: Context) -> None:
+    second = await create(ctx, URL, f"{URL}/b", name="second")
+    first = await create(ctx, URL, name="first")
+    served, caller = await ctx.instances.find("default"), await local_owner(ctx)
+    event = Told(served.row.id, "", 1, "pushImage", "library/b", [Resource("1", "sha256:0")], caller, ctx.clock())
+    async with ctx.database.write() as tx:
+        await follow(ctx, tx, [event, replace(event, repository="library/a"), replace(event, event_id=2)])
+        rows = await tx.all(sa.select(deliveries).order_by(deliveries.c.id))
+    assert [(row.trigger_id, row.target, row.lane[-1], row.event_id) for row in rows] == [
+        (trigger_id, target, lane, event_id)
+        for trigger_id, target in ((second, 0), (second, 1), (first, 0))
+        for lane, event_id in (("a", 1), ("b", 1), ("b", 2))
+    ]
+
+
+async def test_a_trigger_that_goes_while_it_is_changed_is_unknown(
+    tmp_path: Path, clock: FakeClock, postgres_url: str
+) -> None:
+    async with open_test_context(tmp_path / "other", clock, database=postgres_url) as ctx:
+        number = await create(ctx, URL)
+        async with ctx.database.write() as tx:
+            row = await stored.get(tx, number)
+            assert row is not None
+            await stored.remove(tx, row)
+            changing = asyncio.create_task(modify(ctx, trigger(URL, id=number)))
+            # Time enough to come to what the deletion holds.
+            await asyncio.sleep(0.2)
+        with pytest.raises(TriggerUnknown):
+            await changing
 
 
 async def delete_namespace(ctx: Context, registry_id: str) -> None:
