@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from roadstead.http import console
-from tests.console.browser import launch
+from tests.console.browser import Person, launch, person
 from tests.console.filling import fill, open_filler
 from tests.requirements import missing
 from tests.servers.roadstead import RoadsteadServer
@@ -43,3 +44,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoadsteadServ
         fill(filler)
     yield server
     assert server.stop() == 0, server.log.read_text()
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def owner(request: pytest.FixtureRequest, browser: Browser, registry: RoadsteadServer) -> Iterator[Person]:
+    """The owner, who reads English or Chinese."""
+    with person(browser, registry, request.param, viewport={"width": 1280, "height": 900}) as opened:
+        opened.sign_in()
+        yield opened
+
+
+@pytest.fixture
+def fresh() -> str:
+    """A name that nothing has yet."""
+    return f"new-{uuid.uuid4().hex[:8]}"
