@@ -90,11 +90,13 @@ async def _blob_problem(ctx: Context, blob: KeptBlob, progress: Progress) -> str
 
 async def _pieces(ctx: Context, blob: KeptBlob) -> AsyncIterator[bytes]:
     """All bytes as they are stored now; raises FileNotFoundError when they are gone."""
-    async with ctx.database.read() as tx:
-        small = await layers.small_content(tx, blob.id)
-    if small is not None:
-        yield small
-        return
+    if blob.size <= layers.SMALL:
+        # Not by `blob_contents`, which may remember what was right once.
+        async with ctx.database.read() as tx:
+            small = await layers.small_content(tx, blob.id)
+        if small is not None:
+            yield small
+            return
     async for piece in ctx.store(blob.region).open(blob_key(blob.digest, blob.generation)):
         yield piece
 
